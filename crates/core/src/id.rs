@@ -1,0 +1,137 @@
+//! Identifiers: 128 bits, written as Twilio writes them (two capitals and 32 lower-case hex digits).
+//!
+//! At least 112 bits are random. The first two bytes of a verification's id repeat bits of its number's keyed hash,
+//! so that a store spread over many machines finds both in one place without an index.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::PhoneHash;
+use crate::random::{Random, RandomError};
+
+/// Text that is not an identifier of the expected kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier: expected {prefix} and 32 hex digits")]
+pub struct ParseIdError {
+    prefix: &'static str,
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: [u8; 16]) -> fmt::Result {
+    f.write_str(prefix)?;
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+fn parse_hex(text: &str, prefix: &'static str) -> Result<[u8; 16], ParseIdError> {
+    let error = ParseIdError { prefix };
+    let digits = text.strip_prefix(prefix).ok_or(error)?;
+    if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(error);
+    }
+    let value = u128::from_str_radix(digits, 16).map_err(|_source| error)?;
+    Ok(value.to_be_bytes())
+}
+
+macro_rules! id {
+    ($name:ident, $prefix:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// The two capitals in front.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The id made of these bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 16 bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(f, $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(f, $prefix, self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse_hex(text, $prefix).map(Self)
+            }
+        }
+    };
+}
+
+id!(ServiceId, "VA", "A service (tenant).");
+id!(VerificationId, "VE", "One effort to prove one phone number for one service.");
+id!(DeliveryId, "VL", "One send of a code.");
+id!(KeyId, "SK", "An API key.");
+
+impl VerificationId {
+    /// A fresh id for a verification of the number behind `phone`: 16 bits of its hash, 112 random bits.
+    ///
+    /// # Errors
+    /// [`RandomError`] if there is no randomness.
+    pub fn generate(phone: &PhoneHash, random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        let [a, b, ..] = *phone.as_bytes();
+        bytes[0] = a;
+        bytes[1] = b;
+        Ok(Self(bytes))
+    }
+}
+
+impl DeliveryId {
+    /// A fresh random id.
+    ///
+    /// # Errors
+    /// [`RandomError`] if there is no randomness.
+    pub fn generate(random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl KeyId {
+    /// A fresh random id.
+    ///
+    /// # Errors
+    /// [`RandomError`] if there is no randomness.
+    pub fn generate(random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_round_trip_and_reject_everything_else() {
+        let id: VerificationId = "VE00112233445566778899aabbccddeeff".parse().unwrap();
+        assert_eq!(id.to_string(), "VE00112233445566778899aabbccddeeff");
+        for bad in ["", "VE", "VA00112233445566778899aabbccddeeff", "VE00112233445566778899aabbccddeef", "VE00112233445566778899aabbccddeeff0", "VE+0112233445566778899aabbccddeeff", "VE0011223344556677889\u{e9}aabbccddeef"] {
+            assert!(bad.parse::<VerificationId>().is_err(), "{bad}");
+        }
+    }
+}

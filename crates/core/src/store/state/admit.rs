@@ -1,0 +1,260 @@
+//! Admission: every limit or none, and the verification that gets the send.
+
+use std::time::Duration;
+
+use super::standing::{number_guesses, resend_at, standing};
+use super::{FAILURES_IN_A_ROW_KEPT, MAX_DELIVERIES, MAX_VERIFICATIONS_PER_PHONE, State};
+use crate::clock::Timestamp;
+use crate::id::{ServiceId, VerificationId};
+use crate::keys::{PhoneHash, TaggedDigest};
+use crate::limits::{LimitName, Standing, gcra};
+use crate::sender::DeliveryStatus;
+use crate::store::record::{
+    CodeSecret, DeliveryRecord, PhoneRecord, PhoneService, QuotaRecord, Status, VerificationRecord,
+};
+use crate::store::{
+    AdmitOutcome, Admission, Admitted, Loaded, NewVerification, Refusal, Rules, SendTarget, StoreError,
+};
+
+/// A limit that says no, and when it says yes again.
+struct Denial {
+    name: LimitName,
+    standing: Standing,
+    window: Duration,
+}
+
+impl State {
+    /// Spends every limit and admits one send, or refuses and spends nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the state cannot decide: the clock went back, no room, or a damaged record.
+    pub fn admit(&mut self, admission: &Admission, now: Timestamp) -> Result<AdmitOutcome, StoreError> {
+        let now = self.observe(now)?;
+        let refused = |refusal| Ok(AdmitOutcome::Refused { at: now, refusal });
+        let (phone_hash, found) = match &admission.target {
+            SendTarget::Start { phone, .. } => (*phone, None),
+            SendTarget::Resend { id } => match self.verification(id)? {
+                Some(record) if record.service == admission.service => (record.phone, Some((*id, record))),
+                _ => return refused(Refusal::NotFound),
+            },
+        };
+        let mut phone = self.phone(&phone_hash)?;
+        let service = phone.service_mut(admission.service).clone();
+        let current = match found {
+            Some((id, record)) => match Self::refuse_unless_pending(&record, now) {
+                Ok(()) => Some((id, record)),
+                Err(refusal) => return refused(refusal),
+            },
+            None => match self.newest(&service, now)? {
+                Ok(current) => current,
+                Err(refusal) => return refused(refusal),
+            },
+        };
+        if let Err(refusal) = self.judge(admission, &phone, &service, current.as_ref(), now)? {
+            return refused(refusal);
+        }
+        self.refuse_if_full(admission, current.is_some())?;
+        let admitted = self.spend(admission, phone_hash, phone, current, now)?;
+        Ok(AdmitOutcome::Admitted(Box::new(admitted)))
+    }
+
+    /// The pending verification of a number and service; or the refusal while one is exhausted and not yet over.
+    #[expect(clippy::type_complexity, reason = "the inner result is the refusal, the outer one the store's failure")]
+    pub(super) fn newest(
+        &self,
+        service: &PhoneService,
+        now: Timestamp,
+    ) -> Result<Result<Option<(VerificationId, VerificationRecord)>, Refusal>, StoreError> {
+        let Some(id) = service.verifications.last() else { return Ok(Ok(None)) };
+        let Some(record) = self.verification(id)? else { return Ok(Ok(None)) };
+        Ok(match Self::refuse_unless_pending(&record, now) {
+            Ok(()) => Ok(Some((*id, record))),
+            Err(refusal @ Refusal::MaxChecks { .. }) => Err(refusal),
+            Err(_ended) => Ok(None),
+        })
+    }
+
+    /// Every rule of an admission, in the order in which refusals are told: guesses, sends of the verification, limits.
+    fn judge(
+        &self,
+        admission: &Admission,
+        phone: &PhoneRecord,
+        service: &PhoneService,
+        current: Option<&(VerificationId, VerificationRecord)>,
+        now: Timestamp,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let rules = &admission.rules;
+        if let Some((_, record)) = current
+            && conflicts(admission, record)
+        {
+            return Ok(Err(Refusal::Conflict));
+        }
+        if let Some((_, record)) = current
+            && record.checks_used >= rules.checks_per_verification
+        {
+            return Ok(Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }));
+        }
+        let guesses = number_guesses(service, rules, now);
+        if guesses.remaining == 0 {
+            return Ok(Err(Refusal::MaxChecks { retry_at: guesses.retry_at }));
+        }
+        if let Some((_, record)) = current
+            && (record.sends_used() >= rules.sends_per_verification || record.deliveries.len() >= MAX_DELIVERIES)
+        {
+            return Ok(Err(Refusal::MaxSends { retry_at: record.expires_at }));
+        }
+        let denials = self.denials(admission, phone, service, current.map(|(_, record)| record), now)?;
+        let longest = denials.into_iter().max_by_key(|denial| denial.standing.retry_at);
+        Ok(longest.map_or(Ok(()), |Denial { name, standing, window }| {
+            Err(Refusal::RateLimited { name, standing, window })
+        }))
+    }
+
+    fn denials(
+        &self,
+        admission: &Admission,
+        phone: &PhoneRecord,
+        service: &PhoneService,
+        current: Option<&VerificationRecord>,
+        now: Timestamp,
+    ) -> Result<Vec<Denial>, StoreError> {
+        let rules = &admission.rules;
+        let mut denials = Vec::new();
+        let mut consider = |name, standing: Standing, window| {
+            if !standing.allowed() {
+                denials.push(Denial { name, standing, window });
+            }
+        };
+        if let Some(at) = current.and_then(|record| resend_at(record, rules)).filter(|at| *at > now) {
+            let wait = Standing { limit: 1, used: 1, remaining: 0, retry_at: at, reset_at: at };
+            let last = current.and_then(VerificationRecord::last_send_at).unwrap_or(now);
+            consider(LimitName::ResendDelay, wait, at.since(last));
+        }
+        for (name, log, rate) in [
+            (LimitName::SendsPerPhone, &service.sends, rules.sends_per_phone),
+            (LimitName::SendsPerPhoneAllServices, &phone.sends, rules.sends_per_phone_all_services),
+        ] {
+            consider(name, log.peek(rate, now), rate.window());
+        }
+        for charge in &admission.quotas {
+            let tat = self.quota(charge.key)?.tat;
+            consider(charge.name, gcra::peek(tat, charge.rate, now), charge.rate.window());
+        }
+        Ok(denials)
+    }
+
+    /// Refuses a start that needs room which is not there. Counted pessimistically; nothing is evicted to make room.
+    fn refuse_if_full(&mut self, admission: &Admission, pending: bool) -> Result<(), StoreError> {
+        let needed = admission.quotas.len() + if pending { 0 } else { 2 };
+        let max = self.options.max_records;
+        if needed > 0 && self.len() + needed > max {
+            return Err(StoreError::Full { max });
+        }
+        Ok(())
+    }
+
+    fn spend(
+        &mut self,
+        admission: &Admission,
+        phone_hash: PhoneHash,
+        mut phone: PhoneRecord,
+        current: Option<(VerificationId, VerificationRecord)>,
+        now: Timestamp,
+    ) -> Result<Admitted, StoreError> {
+        let rules = &admission.rules;
+        for charge in &admission.quotas {
+            let tat = gcra::take(self.quota(charge.key)?.tat, charge.rate, now);
+            self.put(*charge.key.as_bytes(), &QuotaRecord { tat }, gcra::free_at(tat))?;
+        }
+        phone.sends.take(rules.sends_per_phone_all_services, now);
+        let service = phone.service_mut(admission.service);
+        service.sends.take(rules.sends_per_phone, now);
+        let created = current.is_none();
+        let mut forgotten = None;
+        let (id, mut record) = match (current, &admission.target) {
+            (Some(found), _) => found,
+            (None, SendTarget::Start { new, .. }) => {
+                if service.verifications.len() >= MAX_VERIFICATIONS_PER_PHONE {
+                    forgotten = Some(service.verifications.remove(0));
+                }
+                service.verifications.push(new.id);
+                (new.id, create(admission.service, phone_hash, new, admission.purpose, now))
+            }
+            (None, SendTarget::Resend { .. }) => return Err(StoreError::Corrupt("a resend without a verification")),
+        };
+        record.deliveries.push(admitted_delivery(admission, now));
+        let service = phone.service_mut(admission.service).clone();
+        let standing = standing(&record, &phone, &service, rules, now);
+        self.put_verification(&id, &record)?;
+        let windows = rules.sends_per_phone.window().max(rules.sends_per_phone_all_services.window());
+        let keep_until = (now + windows).max(record.expires_at + self.options.retention);
+        self.put_phone(&phone_hash, &phone, keep_until)?;
+        if let Some(old) = forgotten {
+            self.delete::<VerificationRecord>(*old.as_bytes());
+        }
+        Ok(Admitted { loaded: Loaded { at: now, id, record, standing }, created })
+    }
+}
+
+/// How long a number with failures must be kept.
+pub(super) fn keep_failures_until(rules: &Rules, now: Timestamp) -> Timestamp {
+    now + rules.failed_checks_per_phone.window().max(FAILURES_IN_A_ROW_KEPT)
+}
+
+fn conflicts(admission: &Admission, record: &VerificationRecord) -> bool {
+    if admission.purpose.is_some() && admission.purpose != record.purpose {
+        return true;
+    }
+    let SendTarget::Start { chosen_code: Some(digests), .. } = &admission.target else { return false };
+    !same_code(digests, record)
+}
+
+fn same_code(digests: &[TaggedDigest], record: &VerificationRecord) -> bool {
+    let Some(secret) = &record.secret else { return false };
+    digests.iter().any(|tagged| tagged.key == record.key && tagged.digest.matches(&secret.by_number))
+}
+
+fn create(
+    service: ServiceId,
+    phone: PhoneHash,
+    new: &NewVerification,
+    purpose: Option<[u8; 8]>,
+    now: Timestamp,
+) -> VerificationRecord {
+    VerificationRecord {
+        service,
+        phone,
+        created_at: now,
+        expires_at: now + new.ttl,
+        status: Status::Pending,
+        code_digits: new.code_digits,
+        key: new.key,
+        secret: Some(CodeSecret {
+            by_id: new.digest_by_id,
+            by_number: new.digest_by_number,
+            sealed: new.code.clone(),
+        }),
+        identity: new.identity.clone(),
+        purpose,
+        locale: new.locale.as_str().into(),
+        checks_used: 0,
+        last_check_at: None,
+        deliveries: Vec::with_capacity(1),
+    }
+}
+
+fn admitted_delivery(admission: &Admission, now: Timestamp) -> DeliveryRecord {
+    DeliveryRecord {
+        id: admission.delivery,
+        at: now,
+        channel: admission.channel,
+        status: DeliveryStatus::Unknown,
+        settled: false,
+        refunded: false,
+        sender: Box::default(),
+        message_id: None,
+        segments: 0,
+        price: None,
+        error_code: None,
+    }
+}

@@ -1,0 +1,106 @@
+//! A guess: counted first, compared after, approved at most once, all in one step.
+
+use super::State;
+use super::admit::keep_failures_until;
+use super::standing::{check_at, number_guesses, standing};
+use crate::clock::Timestamp;
+use crate::id::VerificationId;
+use crate::keys::CodeDigest;
+use crate::limits::{LimitName, Standing};
+use crate::store::record::{CodeSecret, PhoneRecord, Status, VerificationRecord};
+use crate::store::{CheckOutcome, CheckRequest, GuessTarget, Loaded, Refusal, StoreError};
+
+impl State {
+    /// Counts a guess and compares it, or refuses and counts nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the state cannot decide.
+    pub fn check(&mut self, check: &CheckRequest, now: Timestamp) -> Result<CheckOutcome, StoreError> {
+        let now = self.observe(now)?;
+        let refused = |refusal| Ok(CheckOutcome::Refused { at: now, refusal });
+        let Some((id, mut record)) = self.target_of(check)? else { return refused(Refusal::NotFound) };
+        let mut phone = self.phone(&record.phone)?;
+        if let Err(refusal) = judge(check, &record, &mut phone, now) {
+            return refused(refusal);
+        }
+        let right = compare(check, &record);
+        record.checks_used += 1;
+        record.last_check_at = Some(now);
+        let service = phone.service_mut(check.service);
+        if right {
+            service.failures_in_a_row = 0;
+            record.end(Status::Approved { at: now }).map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
+        } else {
+            service.failures.take(check.rules.failed_checks_per_phone, now);
+            service.failures_in_a_row = service.failures_in_a_row.saturating_add(1);
+            service.last_failure_at = Some(now);
+            if record.checks_used >= check.rules.checks_per_verification {
+                record
+                    .end(Status::MaxAttemptsReached { at: now })
+                    .map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
+            }
+        }
+        let service = service.clone();
+        let standing = standing(&record, &phone, &service, &check.rules, now);
+        self.put_verification(&id, &record)?;
+        let keep_until = if right { now } else { keep_failures_until(&check.rules, now) };
+        self.put_phone(&record.phone, &phone, keep_until)?;
+        let loaded = Box::new(Loaded { at: now, id, record, standing });
+        Ok(if right { CheckOutcome::Approved(loaded) } else { CheckOutcome::Wrong(loaded) })
+    }
+
+    fn target_of(&self, check: &CheckRequest) -> Result<Option<(VerificationId, VerificationRecord)>, StoreError> {
+        let id = match check.target {
+            GuessTarget::Id(id) => Some(id),
+            GuessTarget::Number(phone) => {
+                self.phone(&phone)?.service(check.service).and_then(|service| service.verifications.last().copied())
+            }
+        };
+        let Some(id) = id else { return Ok(None) };
+        let record = self.verification(&id)?.filter(|record| record.service == check.service);
+        Ok(record.map(|record| (id, record)))
+    }
+}
+
+/// What must hold before a guess may be counted.
+fn judge(
+    check: &CheckRequest,
+    record: &VerificationRecord,
+    phone: &mut PhoneRecord,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    State::refuse_unless_pending(record, now)?;
+    if check.digits != record.code_digits {
+        return Err(Refusal::WrongLength { digits: record.code_digits });
+    }
+    if !check.digests.iter().any(|tagged| tagged.key == record.key) {
+        // The key that made this code is gone, so no guess can ever be right.
+        return Err(Refusal::Expired);
+    }
+    if record.checks_used >= check.rules.checks_per_verification {
+        return Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) });
+    }
+    let guesses = number_guesses(phone.service_mut(check.service), &check.rules, now);
+    if guesses.remaining == 0 {
+        return Err(Refusal::MaxChecks { retry_at: guesses.retry_at });
+    }
+    match check_at(record, &check.rules) {
+        Some(at) if at > now => Err(Refusal::RateLimited {
+            name: LimitName::CheckDelay,
+            standing: Standing { limit: 1, used: 1, remaining: 0, retry_at: at, reset_at: at },
+            window: at.since(record.last_check_at.unwrap_or(now)),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn compare(check: &CheckRequest, record: &VerificationRecord) -> bool {
+    let stored = |secret: &CodeSecret| -> CodeDigest {
+        match check.target {
+            GuessTarget::Id(_) => secret.by_id,
+            GuessTarget::Number(_) => secret.by_number,
+        }
+    };
+    let Some(stored) = record.secret.as_ref().map(stored) else { return false };
+    check.digests.iter().any(|tagged| tagged.key == record.key && tagged.digest.matches(&stored))
+}

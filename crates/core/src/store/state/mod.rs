@@ -1,0 +1,311 @@
+//! The state machine behind the memory and the embedded store: every rule of a store's verbs, no I/O.
+//!
+//! A verb changes records and remembers which, with what was there before ([`Write`]). A durable owner journals the changed
+//! records before it answers, or puts back what was there ([`State::undo`]) when it could not. One owner calls it at a time.
+//!
+//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `table` (packed records).
+
+mod admit;
+mod check;
+mod info;
+mod life;
+mod standing;
+mod table;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use table::{BadRecord, RecordKey};
+
+use self::table::{Kind, Table, drop_at, pack, unpack};
+use super::record::{MetaRecord, PhoneRecord, QuotaRecord, Status, VerificationRecord};
+use super::{MAX_CLOCK_STEP_BACK, QuotaKey, Refusal, StoreError};
+use crate::clock::Timestamp;
+use crate::id::VerificationId;
+use crate::keys::PhoneHash;
+use crate::limits::gcra;
+
+/// The most deliveries a verification may hold, refunded ones included: a bound on its size.
+pub const MAX_DELIVERIES: usize = 32;
+/// The most verifications remembered for a number and service; the oldest, long ended, is erased for the next.
+pub const MAX_VERIFICATIONS_PER_PHONE: usize = 16;
+/// How long failures in a row are remembered after the last one.
+const FAILURES_IN_A_ROW_KEPT: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// How much a store may hold and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateOptions {
+    /// The most records (verifications, numbers, addresses); beyond it new starts are refused and nothing is evicted early.
+    pub max_records: usize,
+    /// How long a verification stays readable after its life ended.
+    pub retention: Duration,
+}
+
+impl Default for StateOptions {
+    fn default() -> Self {
+        Self { max_records: 4_000_000, retention: Duration::from_secs(3600) }
+    }
+}
+
+/// One changed record.
+#[derive(Debug)]
+pub struct Write {
+    /// Which.
+    pub key: RecordKey,
+    /// What was there before; `None` if nothing was.
+    before: Option<Box<[u8]>>,
+}
+
+/// The state of a store.
+#[derive(Debug)]
+pub struct State {
+    table: Table,
+    meta: MetaRecord,
+    meta_changed: bool,
+    writes: Vec<Write>,
+    options: StateOptions,
+}
+
+impl From<BadRecord> for StoreError {
+    fn from(BadRecord: BadRecord) -> Self {
+        Self::Corrupt("not a record of this version")
+    }
+}
+
+trait Packed: Serialize + for<'de> Deserialize<'de> {
+    const KIND: Kind;
+}
+
+impl Packed for VerificationRecord {
+    const KIND: Kind = Kind::Verification;
+}
+
+impl Packed for PhoneRecord {
+    const KIND: Kind = Kind::Phone;
+}
+
+impl Packed for QuotaRecord {
+    const KIND: Kind = Kind::Quota;
+}
+
+impl State {
+    /// An empty state.
+    #[must_use]
+    pub fn new(options: StateOptions) -> Self {
+        Self { table: Table::new(), meta: MetaRecord::default(), meta_changed: false, writes: Vec::new(), options }
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records changed since the last call, in order. A record changed twice stands twice.
+    pub fn take_writes(&mut self) -> Vec<Write> {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// Puts back what was there before `writes`, which must be the latest of all.
+    pub fn undo(&mut self, writes: Vec<Write>) {
+        for write in writes.into_iter().rev() {
+            self.table.set(write.key, write.before);
+        }
+    }
+
+    /// The packed form of a record now; `None` if it was deleted.
+    #[must_use]
+    pub fn packed(&self, key: &RecordKey) -> Option<&[u8]> {
+        self.table.get(key)
+    }
+
+    /// Puts a packed record back at recovery.
+    pub fn restore(&mut self, key: RecordKey, value: Option<Box<[u8]>>) {
+        self.table.set(key, value);
+    }
+
+    /// What the store knows of itself, packed, if it changed since the last call. It changes with nearly every verb, so a
+    /// durable owner writes it once a commit.
+    ///
+    /// # Errors
+    /// [`BadRecord`] never in practice: the record has a fixed shape.
+    pub fn take_meta(&mut self) -> Result<Option<Box<[u8]>>, BadRecord> {
+        if !std::mem::take(&mut self.meta_changed) {
+            return Ok(None);
+        }
+        pack(Timestamp::EPOCH, &self.meta).map(Some)
+    }
+
+    /// Reads back what [`take_meta`](Self::take_meta) gave.
+    ///
+    /// # Errors
+    /// [`BadRecord`] for other bytes.
+    pub fn restore_meta(&mut self, value: &[u8]) -> Result<(), BadRecord> {
+        self.meta = unpack(value)?;
+        Ok(())
+    }
+
+    /// The packed meta record as it stands, for a checkpoint.
+    ///
+    /// # Errors
+    /// [`BadRecord`] never in practice.
+    pub fn meta(&self) -> Result<Box<[u8]>, BadRecord> {
+        pack(Timestamp::EPOCH, &self.meta)
+    }
+
+    /// The records of one of 256 shards, for a checkpoint that holds the lock for a moment at a time.
+    pub fn shard(&self, shard: u8) -> impl Iterator<Item = (RecordKey, &[u8])> {
+        self.table.shard_records(shard)
+    }
+
+    /// Drops what is due in one of 256 shards. Nothing is remembered in [`take_writes`](Self::take_writes): what is due is
+    /// dropped again at recovery.
+    pub fn purge(&mut self, now: Timestamp) -> usize {
+        let now = self.view(now);
+        self.table.sweep(now)
+    }
+
+    /// The instant of a verb that decides.
+    fn observe(&mut self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        if self.meta.clock_fault {
+            return Err(StoreError::ClockWentBack);
+        }
+        if now + MAX_CLOCK_STEP_BACK < self.meta.latest {
+            self.meta.clock_fault = true;
+            self.meta_changed = true;
+            return Err(StoreError::ClockWentBack);
+        }
+        if now > self.meta.latest {
+            self.meta.latest = now;
+            self.meta_changed = true;
+        }
+        Ok(self.meta.latest)
+    }
+
+    /// The instant of a verb that only reads.
+    fn view(&self, now: Timestamp) -> Timestamp {
+        now.max(self.meta.latest)
+    }
+
+    /// Whether the state can decide at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`] says why not.
+    pub fn ready(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.meta.clock_fault || now + MAX_CLOCK_STEP_BACK < self.meta.latest {
+            return Err(StoreError::ClockWentBack);
+        }
+        if self.len() >= self.options.max_records {
+            return Err(StoreError::Full { max: self.options.max_records });
+        }
+        Ok(())
+    }
+
+    /// Accepts `now`: what was pending is void, and counters from the abandoned future count from `now` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if a record cannot be read.
+    pub fn accept_clock(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        for key in self.table.keys() {
+            match key.kind {
+                Kind::Verification => self.void(key, now)?,
+                Kind::Phone => {
+                    let Some(mut phone) = self.get::<PhoneRecord>(key.id)? else { continue };
+                    phone.sends.clamp_to(now);
+                    for service in &mut phone.services {
+                        service.sends.clamp_to(now);
+                        service.failures.clamp_to(now);
+                        service.last_failure_at = service.last_failure_at.map(|at| at.min(now));
+                    }
+                    self.put(key.id, &phone, now + FAILURES_IN_A_ROW_KEPT)?;
+                }
+                Kind::Quota => {
+                    let Some(quota) = self.get::<QuotaRecord>(key.id)? else { continue };
+                    // A quota's window is not in its record; a day bounds every address limit anybody configures.
+                    let tat = gcra::clamp_to(quota.tat, Duration::from_secs(24 * 3600), now);
+                    self.put(key.id, &QuotaRecord { tat }, gcra::free_at(tat))?;
+                }
+            }
+        }
+        self.meta = MetaRecord { latest: now, clock_fault: false };
+        self.meta_changed = true;
+        Ok(())
+    }
+
+    fn void(&mut self, key: RecordKey, now: Timestamp) -> Result<(), StoreError> {
+        let Some(mut record) = self.get::<VerificationRecord>(key.id)? else { return Ok(()) };
+        record.expires_at = record.expires_at.min(now);
+        if record.status == Status::Pending {
+            record.secret = None;
+        }
+        self.put(key.id, &record, now + self.options.retention)
+    }
+
+    fn get<T: Packed>(&self, id: [u8; 16]) -> Result<Option<T>, BadRecord> {
+        self.table.get(&RecordKey { kind: T::KIND, id }).map(unpack).transpose()
+    }
+
+    fn put<T: Packed>(&mut self, id: [u8; 16], record: &T, drop_at: Timestamp) -> Result<(), StoreError> {
+        let value = pack(drop_at, record)?;
+        let key = RecordKey { kind: T::KIND, id };
+        let before = self.table.set(key, Some(value));
+        self.writes.push(Write { key, before });
+        Ok(())
+    }
+
+    fn delete<T: Packed>(&mut self, id: [u8; 16]) {
+        let key = RecordKey { kind: T::KIND, id };
+        if let Some(before) = self.table.set(key, None) {
+            self.writes.push(Write { key, before: Some(before) });
+        }
+    }
+
+    fn verification(&self, id: &VerificationId) -> Result<Option<VerificationRecord>, BadRecord> {
+        self.get(*id.as_bytes())
+    }
+
+    fn put_verification(&mut self, id: &VerificationId, record: &VerificationRecord) -> Result<(), StoreError> {
+        self.put(*id.as_bytes(), record, record.expires_at + self.options.retention)
+    }
+
+    fn phone(&self, phone: &PhoneHash) -> Result<PhoneRecord, BadRecord> {
+        Ok(self.get(*phone.as_bytes())?.unwrap_or_default())
+    }
+
+    /// Writes a number's record, kept at least until `keep_until` and as long as it was kept before.
+    fn put_phone(
+        &mut self,
+        phone: &PhoneHash,
+        record: &PhoneRecord,
+        keep_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = RecordKey { kind: Kind::Phone, id: *phone.as_bytes() };
+        let kept_already = self.table.get(&key).map_or(Timestamp::EPOCH, drop_at);
+        self.put(*phone.as_bytes(), record, keep_until.max(kept_already))
+    }
+
+    fn quota(&self, key: QuotaKey) -> Result<QuotaRecord, BadRecord> {
+        Ok(self.get(*key.as_bytes())?.unwrap_or_default())
+    }
+
+    /// Refuses what is not live: the one place that says what "pending" means at an instant.
+    fn refuse_unless_pending(record: &VerificationRecord, now: Timestamp) -> Result<(), Refusal> {
+        let over = now >= record.expires_at;
+        match record.status {
+            Status::Pending if over => Err(Refusal::Expired),
+            Status::Pending => Ok(()),
+            Status::Approved { .. } => Err(Refusal::AlreadyApproved),
+            Status::Canceled { .. } => Err(Refusal::Canceled),
+            Status::MaxAttemptsReached { .. } if over => Err(Refusal::Expired),
+            Status::MaxAttemptsReached { .. } => Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }),
+            Status::Failed { .. } => Err(Refusal::Failed),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The flow: start, resend, check, cancel and the rest. The only place that strings ports and rules together.
+//!
+//! A start runs in a task of its own from admission to the recorded outcome, so a caller that hangs up changes nothing about
+//! what was admitted; [`Verifier::drain`] waits for all of them.
+
+mod error;
+mod identity;
+mod read;
+mod send;
+mod start;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio_util::task::TaskTracker;
+
+pub use error::VerifyError;
+pub use identity::{
+    MAX_METADATA_ENTRIES, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES, MAX_NONCE_BYTES, MAX_PURPOSE_BYTES,
+};
+pub use read::{LimitsReport, Preview};
+
+use crate::clock::Clock;
+use crate::code::VerificationCode;
+use crate::id::VerificationId;
+use crate::keys::KeyRing;
+use crate::limits::{LimitName, networks_of};
+use crate::message::{AppHash, Locale};
+use crate::random::Random;
+use crate::routing::Senders;
+use crate::sender::Channel;
+use crate::service::Service;
+use crate::store::{QuotaCharge, QuotaKey, Store};
+use crate::verification::Verification;
+
+/// How long a send may take altogether, a wait for a throttled provider included.
+pub const DEFAULT_SEND_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Asks for a verification of a number.
+#[derive(Clone, Debug, Default)]
+pub struct StartRequest {
+    /// The number: E.164, or national with a region.
+    pub to: String,
+    /// Region of a national number; else the service's default.
+    pub region: Option<String>,
+    /// How the message travels.
+    pub channel: Channel,
+    /// Language of the message; else the service's.
+    pub locale: Option<Locale>,
+    /// The person's address as the caller saw it; without it no limit by address applies.
+    pub client_ip: Option<IpAddr>,
+    /// The caller's own code, if the service allows it.
+    pub code: Option<VerificationCode>,
+    /// The Android app that reads the message.
+    pub app_hash: Option<AppHash>,
+    /// What the proof is for.
+    pub purpose: Option<String>,
+    /// Comes back in the proof.
+    pub nonce: Option<String>,
+    /// The caller's data, returned as given.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Asks for another message of a pending verification.
+#[derive(Clone, Debug, Default)]
+pub struct ResendRequest {
+    /// How it travels.
+    pub channel: Channel,
+    /// Language; else that of the start.
+    pub locale: Option<Locale>,
+    /// The person's address.
+    pub client_ip: Option<IpAddr>,
+}
+
+/// A message went out, or may have.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The verification.
+    pub verification: Verification,
+    /// Whether this call created it; otherwise one was pending and this was a resend.
+    pub created: bool,
+}
+
+/// A guess was compared.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The verification after the guess.
+    pub verification: Verification,
+    /// Whether the guess was right, and so approved it.
+    pub valid: bool,
+}
+
+/// Which verification a guess is for.
+#[derive(Clone, Debug)]
+pub enum CheckTarget {
+    /// By its id.
+    Id(VerificationId),
+    /// By number, with the region of a national one.
+    Number {
+        /// The number.
+        to: String,
+        /// Its region.
+        region: Option<String>,
+    },
+}
+
+/// What a verifier is made of.
+#[derive(Clone, Debug)]
+pub struct VerifierParts {
+    /// Where verifications live.
+    pub store: Arc<dyn Store>,
+    /// Who sends.
+    pub senders: Senders,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Keys.
+    pub keys: Arc<KeyRing>,
+    /// How long a send may take.
+    pub send_deadline: Duration,
+    /// Whether replies show the code of messages that stayed on this machine. Only ever in development.
+    pub expose_codes: bool,
+}
+
+/// Runs verifications. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Verifier {
+    parts: Arc<VerifierParts>,
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// A verifier of these parts.
+    #[must_use]
+    pub fn new(parts: VerifierParts) -> Self {
+        Self { parts: Arc::new(parts), tasks: TaskTracker::new() }
+    }
+
+    /// Waits until every send that was admitted has its outcome recorded. New starts are still served meanwhile.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// How many sends are under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The charges by address: every network the person's address counts against.
+    fn address_charges(&self, service: &Service, client_ip: Option<IpAddr>) -> SmallVec<[QuotaCharge; 3]> {
+        let Some(address) = client_ip else { return SmallVec::new() };
+        networks_of(address)
+            .iter()
+            .map(|network| {
+                let mut subject = service.id().as_bytes().to_vec();
+                subject.extend(network.key_bytes());
+                let name = LimitName::SendsPerIp;
+                QuotaCharge {
+                    name,
+                    key: QuotaKey::from_bytes(self.parts.keys.subject_hash(name.as_str(), &subject)),
+                    rate: service.settings().limits.sends_per_ip.times(network.factor),
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,232 @@
+//! Start and resend: everything that can be refused is refused before it costs, then one admission, then one send.
+
+use std::sync::Arc;
+
+use super::identity::{
+    Identity, MAX_METADATA_ENTRIES, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES, MAX_NONCE_BYTES,
+    MAX_PURPOSE_BYTES,
+};
+use super::send::Outgoing;
+use super::{ResendRequest, StartRequest, Started, Verifier, VerifyError};
+use crate::clock::Timestamp;
+use crate::code::VerificationCode;
+use crate::id::{DeliveryId, VerificationId};
+use crate::keys::{PhoneHash, SealError, SealKind};
+use crate::message::{Locale, compose};
+use crate::phone_number::{PhoneNumber, Region};
+use crate::random::RandomError;
+use crate::service::Service;
+use crate::store::{AdmitOutcome, Admission, Admitted, NewVerification, SendTarget};
+
+impl From<RandomError> for VerifyError {
+    fn from(RandomError: RandomError) -> Self {
+        Self::Internal("no random bytes")
+    }
+}
+
+impl From<SealError> for VerifyError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Unreadable => Self::Internal("sealed data cannot be opened with the keys at hand"),
+            SealError::NoRandomness => Self::Internal("no random bytes"),
+        }
+    }
+}
+
+impl Verifier {
+    /// Starts a verification, or sends the code of the pending one again.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; its variants say what was spent.
+    pub async fn start(&self, service: Arc<Service>, request: StartRequest) -> Result<Started, VerifyError> {
+        let number = self.number(&service, &request.to, request.region.as_deref())?;
+        validate(&service, &request)?;
+        self.run(move |this| async move { this.start_admitted(&service, number, request).await }).await
+    }
+
+    /// Sends the code of a pending verification again.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; its variants say what was spent.
+    pub async fn resend(
+        &self,
+        service: Arc<Service>,
+        id: VerificationId,
+        request: ResendRequest,
+    ) -> Result<Started, VerifyError> {
+        self.run(move |this| async move {
+            let admission = Admission {
+                service: service.id(),
+                target: SendTarget::Resend { id },
+                purpose: None,
+                delivery: DeliveryId::generate(this.parts.random.as_ref())?,
+                channel: request.channel,
+                rules: service.rules().clone(),
+                quotas: this.address_charges(&service, request.client_ip),
+            };
+            this.admit_and_send(&service, admission, request.locale, None).await
+        })
+        .await
+    }
+
+    /// Runs `work` to its end in a task of its own, whether or not the caller waits for it.
+    async fn run<F, Fut>(&self, work: F) -> Result<Started, VerifyError>
+    where
+        F: FnOnce(Self) -> Fut,
+        Fut: Future<Output = Result<Started, VerifyError>> + Send + 'static,
+    {
+        let task = self.tasks.spawn(work(self.clone()));
+        task.await.unwrap_or(Err(VerifyError::Internal("the task of a send ended early")))
+    }
+
+    /// Reads and judges a number.
+    pub(super) fn number(
+        &self,
+        service: &Service,
+        to: &str,
+        region: Option<&str>,
+    ) -> Result<PhoneNumber, VerifyError> {
+        let region = match region {
+            Some(text) => Some(text.parse::<Region>().map_err(|error| VerifyError::Field {
+                field: "region",
+                reason: error.to_string(),
+            })?),
+            None => service.settings().default_region,
+        };
+        let number = PhoneNumber::parse(to, region)?;
+        service.settings().numbers.check(&number)?;
+        Ok(number)
+    }
+
+    /// The hash under which the store knows `number`.
+    pub(super) fn phone_hash(&self, number: &PhoneNumber) -> PhoneHash {
+        self.parts.keys.phone_hash(number.limit_key().as_str())
+    }
+
+    async fn start_admitted(
+        &self,
+        service: &Arc<Service>,
+        number: PhoneNumber,
+        request: StartRequest,
+    ) -> Result<Started, VerifyError> {
+        let now = self.parts.clock.now();
+        let code = self.code_for(service, &number, request.code.as_ref(), now)?;
+        let identity = Identity {
+            to: number,
+            app_hash: request.app_hash,
+            purpose: request.purpose,
+            nonce: request.nonce,
+            metadata: request.metadata,
+        };
+        // Composed once before admission, so that a message that cannot be sent costs nothing.
+        compose(&super::send::request_of(service, &identity, request.locale.as_ref()), &code)?;
+        let phone = self.phone_hash(&number);
+        let new = self.new_verification(service, &phone, &identity, &code, request.locale.as_ref())?;
+        let chosen_code = request.code.as_ref().map(|code| self.parts.keys.guess_by_number(&service.id(), &phone, code));
+        let admission = Admission {
+            service: service.id(),
+            target: SendTarget::Start { phone, new: Box::new(new), chosen_code },
+            purpose: identity.purpose.as_deref().map(|purpose| self.purpose_digest(purpose)),
+            delivery: DeliveryId::generate(self.parts.random.as_ref())?,
+            channel: request.channel,
+            rules: service.rules().clone(),
+            quotas: self.address_charges(service, request.client_ip),
+        };
+        self.admit_and_send(service, admission, request.locale, Some((identity, code))).await
+    }
+
+    fn purpose_digest(&self, purpose: &str) -> [u8; 8] {
+        let hash = self.parts.keys.subject_hash("purpose", purpose.as_bytes());
+        let mut digest = [0; 8];
+        digest.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        digest
+    }
+
+    fn code_for(
+        &self,
+        service: &Service,
+        number: &PhoneNumber,
+        chosen: Option<&VerificationCode>,
+        now: Timestamp,
+    ) -> Result<VerificationCode, VerifyError> {
+        if let Some(code) = chosen {
+            return Ok(code.clone());
+        }
+        let fixed = self.parts.senders.route(number, now).and_then(|route| route.sender.fixed_code(number));
+        match fixed {
+            Some(code) => Ok(code),
+            None => Ok(VerificationCode::generate(service.settings().code_length, self.parts.random.as_ref())?),
+        }
+    }
+
+    fn new_verification(
+        &self,
+        service: &Service,
+        phone: &PhoneHash,
+        identity: &Identity,
+        code: &VerificationCode,
+        locale: Option<&Locale>,
+    ) -> Result<NewVerification, VerifyError> {
+        let (keys, random) = (&self.parts.keys, self.parts.random.as_ref());
+        let id = VerificationId::generate(phone, random)?;
+        let identity = identity.to_bytes().ok_or(VerifyError::Internal("identity cannot be packed"))?;
+        Ok(NewVerification {
+            id,
+            ttl: service.settings().ttl,
+            key: keys.current_tag(),
+            code_digits: code.len(),
+            digest_by_id: keys.digest_by_id(&id, code),
+            digest_by_number: keys.digest_by_number(&service.id(), phone, code),
+            identity: keys.seal(SealKind::Identity, &id, identity, random)?,
+            code: keys.seal(SealKind::Code, &id, code.expose().as_bytes().to_vec(), random)?,
+            locale: locale.map(|locale| locale.as_str().to_owned()).unwrap_or_default(),
+        })
+    }
+
+    /// One atomic admission, then the send. `fresh` is the identity and code of a verification that may be created.
+    async fn admit_and_send(
+        &self,
+        service: &Arc<Service>,
+        admission: Admission,
+        locale: Option<Locale>,
+        fresh: Option<(Identity, VerificationCode)>,
+    ) -> Result<Started, VerifyError> {
+        let quotas = admission.quotas.clone();
+        let outcome = self.parts.store.admit(admission, self.parts.clock.now()).await?;
+        let Admitted { loaded, created } = match outcome {
+            AdmitOutcome::Admitted(admitted) => *admitted,
+            AdmitOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
+        };
+        let (identity, code) = match fresh {
+            Some(fresh) if created => fresh,
+            _ => (self.identity_of(&loaded)?, self.code_of(&loaded)?),
+        };
+        let locale = locale.or_else(|| loaded.record.locale.parse().ok());
+        let outgoing = Outgoing { service: Arc::clone(service), loaded, identity, code, locale, quotas };
+        let verification = self.send(outgoing).await?;
+        Ok(Started { verification, created })
+    }
+}
+
+/// Everything about a request that can be wrong by itself.
+pub(super) fn validate(service: &Service, request: &StartRequest) -> Result<(), VerifyError> {
+    let field = |field, reason: &str| Err(VerifyError::Field { field, reason: reason.to_owned() });
+    if request.code.is_some() && !service.settings().custom_codes {
+        return Err(VerifyError::CustomCodeNotAllowed);
+    }
+    if request.purpose.as_deref().is_some_and(|text| text.is_empty() || text.len() > MAX_PURPOSE_BYTES) {
+        return field("purpose", "has 1 to 64 bytes");
+    }
+    if request.nonce.as_deref().is_some_and(|text| text.is_empty() || text.len() > MAX_NONCE_BYTES) {
+        return field("nonce", "has 1 to 128 bytes");
+    }
+    if request.metadata.len() > MAX_METADATA_ENTRIES {
+        return field("metadata", "has at most 16 entries");
+    }
+    for (key, value) in &request.metadata {
+        if key.is_empty() || key.len() > MAX_METADATA_KEY_BYTES || value.len() > MAX_METADATA_VALUE_BYTES {
+            return field("metadata", "keys have 1 to 40 bytes, values at most 500");
+        }
+    }
+    Ok(())
+}
