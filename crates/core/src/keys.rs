@@ -54,6 +54,12 @@ impl MasterKey {
         Self::new(name, bytes)
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The secret bytes, for whoever writes the key file.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {

@@ -3,8 +3,6 @@
 //! The state is the theoretical arrival time (TAT). With N per W the emission interval is T = W / N and a burst of N is
 //! allowed: a take is allowed while TAT − now ≤ W − T. To stay exact for any N, instants are kept in microseconds.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Rate, Standing};
@@ -13,6 +11,10 @@ use crate::clock::{Timestamp, duration_ms};
 /// Theoretical arrival time, in microseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tat(u64);
+
+/// How far a TAT is ahead of the clock, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Backlog(u64);
 
 const US_PER_MS: u64 = 1_000;
 
@@ -30,6 +32,12 @@ fn interval_us(rate: Rate) -> u64 {
     (window_us(rate) / u64::from(rate.count())).max(1)
 }
 
+/// The backlog of a full burst: nothing more is allowed before some of it has drained.
+#[must_use]
+pub fn full(rate: Rate) -> Backlog {
+    Backlog(interval_us(rate).saturating_mul(u64::from(rate.count())))
+}
+
 fn window_us(rate: Rate) -> u64 {
     duration_ms(rate.window()).saturating_mul(US_PER_MS)
 }
@@ -40,7 +48,7 @@ pub fn peek(tat: Tat, rate: Rate, now: Timestamp) -> Standing {
     let (now_us, interval) = (micros(now), interval_us(rate));
     let backlog = tat.0.saturating_sub(now_us);
     let used = u32::try_from(backlog.div_ceil(interval)).unwrap_or(u32::MAX);
-    let burst_us = interval.saturating_mul(u64::from(rate.count()));
+    let Backlog(burst_us) = full(rate);
     let remaining = u32::try_from(burst_us.saturating_sub(backlog) / interval).unwrap_or(u32::MAX);
     let retry_us = tat.0.saturating_add(interval).saturating_sub(burst_us);
     Standing {
@@ -58,10 +66,12 @@ pub fn take(tat: Tat, rate: Rate, now: Timestamp) -> Tat {
     Tat(tat.0.max(micros(now)).saturating_add(interval_us(rate)))
 }
 
-/// The state after giving one back. A give-back after the backlog has drained leaves a past TAT, which is no credit.
+/// The state after giving back at `now` what was taken at `taken_at`: the part of it that cannot have drained since. What
+/// may have drained is kept, so a late give-back never frees what others took meanwhile; one at once gives back the whole.
 #[must_use]
-pub fn give_back(tat: Tat, rate: Rate) -> Tat {
-    Tat(tat.0.saturating_sub(interval_us(rate)))
+pub fn give_back(tat: Tat, rate: Rate, taken_at: Timestamp, now: Timestamp) -> Tat {
+    let drained = micros(now).saturating_sub(micros(taken_at));
+    Tat(tat.0.saturating_sub(interval_us(rate).saturating_sub(drained)))
 }
 
 /// When the key holds nothing worth keeping.
@@ -72,14 +82,15 @@ pub fn free_at(tat: Tat) -> Timestamp {
 
 /// Bounds a TAT from an abandoned future (see [`super::SlidingLog::clamp_to`]) to a full backlog at `ceiling`.
 #[must_use]
-pub fn clamp_to(tat: Tat, window: Duration, ceiling: Timestamp) -> Tat {
-    Tat(tat.0.min(micros(ceiling + window)))
+pub fn clamp_to(tat: Tat, full: Backlog, ceiling: Timestamp) -> Tat {
+    Tat(tat.0.min(micros(ceiling).saturating_add(full.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn at(ms: u64) -> Timestamp {
         Timestamp::from_unix_ms(10_000_000 + ms)
@@ -100,7 +111,7 @@ mod tests {
         assert_eq!(standing.reset_at, at(3_600_000));
         assert!(!peek(tat, rate, at(119_999)).allowed());
         assert!(peek(tat, rate, at(120_000)).allowed());
-        assert!(peek(give_back(tat, rate), rate, at(0)).allowed());
+        assert!(peek(give_back(tat, rate, at(0), at(0)), rate, at(0)).allowed());
     }
 
     proptest! {

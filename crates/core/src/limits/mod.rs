@@ -1,6 +1,7 @@
 //! Limits: "at most N per window for this key", decided by pure functions.
 //!
-//! Read `README.md` beside this file for the model. Two algorithms: an exact [`SlidingLog`] where N is small (sends and
+#![doc = include_str!("README.md")]
+//! Two algorithms: an exact [`SlidingLog`] where N is small (sends and
 //! failed checks of a number), [`gcra`] where it is large or should be smooth (addresses). Both answer with a [`Standing`]:
 //! a peek has no effect, and *when* is always exact to the millisecond. Nothing here reads a clock or holds a lock.
 

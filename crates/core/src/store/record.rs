@@ -4,6 +4,7 @@
 //! bytes that say when they may be dropped: a store of millions stays small, and a sweep need not unpack anything.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -11,7 +12,7 @@ use smallvec::SmallVec;
 use crate::clock::Timestamp;
 use crate::id::{DeliveryId, ServiceId, VerificationId};
 use crate::keys::{CodeDigest, KeyTag, PhoneHash, Sealed};
-use crate::limits::{SlidingLog, gcra};
+use crate::limits::{Rate, SlidingLog, gcra};
 use crate::sender::{Channel, DeliveryStatus, Price};
 
 /// Where a verification stands. `expired` is not stored: it follows from the time.
@@ -160,6 +161,8 @@ impl VerificationRecord {
 pub(super) struct PhoneRecord {
     /// Sends by all services.
     pub(super) sends: SlidingLog,
+    /// When the last window of a counter ends and its last verification need no longer be found.
+    pub(super) counters_until: Timestamp,
     /// Per service.
     pub(super) services: SmallVec<[PhoneService; 1]>,
 }
@@ -194,7 +197,33 @@ impl PhoneService {
     }
 }
 
+/// How long failures in a row are remembered after the last one.
+const FAILURES_IN_A_ROW_KEPT: Duration = Duration::from_secs(366 * 24 * 3600);
+
 impl PhoneRecord {
+    /// Until when it must be kept: a row of failures outlasts every window, until a right guess or an unlock ends it.
+    pub(super) fn keep_until(&self) -> Timestamp {
+        let rows = self.services.iter().filter(|entry| entry.failures_in_a_row > 0);
+        let until = rows.filter_map(|entry| entry.last_failure_at).map(|at| at + FAILURES_IN_A_ROW_KEPT).max();
+        until.unwrap_or_default().max(self.counters_until)
+    }
+
+    /// Moves what lies later than `ceiling` to it, and as much earlier what it was to be kept for (see
+    /// [`SlidingLog::clamp_to`]).
+    pub(super) fn clamp_to(&mut self, ceiling: Timestamp) {
+        let logs = self.services.iter().flat_map(|entry| [entry.sends.last(), entry.failures.last(), entry.last_failure_at]);
+        let latest = logs.chain([self.sends.last()]).flatten().max().unwrap_or_default();
+        if latest > ceiling {
+            self.counters_until = ceiling + self.counters_until.since(latest);
+        }
+        self.sends.clamp_to(ceiling);
+        for entry in &mut self.services {
+            entry.sends.clamp_to(ceiling);
+            entry.failures.clamp_to(ceiling);
+            entry.last_failure_at = entry.last_failure_at.map(|at| at.min(ceiling));
+        }
+    }
+
     pub(super) fn service(&self, service: ServiceId) -> Option<&PhoneService> {
         self.services.iter().find(|entry| entry.service == service)
     }
@@ -213,6 +242,14 @@ impl PhoneRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct QuotaRecord {
     pub(super) tat: gcra::Tat,
+    /// A full backlog of the rate that was charged last.
+    pub(super) full: gcra::Backlog,
+}
+
+impl QuotaRecord {
+    pub(super) fn new(tat: gcra::Tat, rate: Rate) -> Self {
+        Self { tat, full: gcra::full(rate) }
+    }
 }
 
 /// What the store knows of itself.

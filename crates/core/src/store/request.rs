@@ -332,7 +332,7 @@ impl InfoOutcome {
     pub fn send_allowed(&self) -> bool {
         let check_only = [LimitName::CheckDelay];
         let limits = self.limits.iter().filter(|limit| !check_only.contains(&limit.name));
-        limits.into_iter().all(|limit| limit.standing.allowed() && limit.standing.retry_at <= self.at) && !self.locked
+        limits.into_iter().all(|limit| limit.standing.allowed()) && !self.locked
     }
 }
 

@@ -1,1 +1,35 @@
-//! Fakes and contract suites.
+//! Fakes, the contract suite of the store port and the model-based test, for our own crates and for stores and senders
+//! written elsewhere (feature `testing`).
+//!
+//! | to test | use |
+//! |---|---|
+//! | code that calls a [`Verifier`](crate::verifier::Verifier) | [`TestVerifier`]: memory store, [`FakeClock`], [`RecordingSender`] |
+//! | what happens when the store fails | [`FaultyStore`] around any store |
+//! | another [`Store`](crate::store::Store) | [`store_contract_tests!`](crate::store_contract_tests) and [`model::run`] |
+//!
+//! Everything here is deterministic: time moves when a test moves it, and randomness comes from a seed. Nothing here may be
+//! linked into a server: the randomness is predictable and the keys are known.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "these are tests: what cannot go on must fail at once"
+)]
+
+mod clock;
+mod fixture;
+pub mod model;
+mod random;
+mod scene;
+mod sender;
+mod store;
+pub mod store_contract;
+
+pub use clock::FakeClock;
+pub use fixture::{TestVerifier, TestVerifierOptions, test_keys, test_master_key, test_service, test_settings};
+pub use random::SeededRandom;
+pub use scene::{Scene, StoreFactory};
+pub use sender::{Outcome, RecordedMessage, RecordingSender};
+pub use store::{FaultyStore, Moment, Verb};

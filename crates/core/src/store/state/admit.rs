@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::standing::{number_guesses, resend_at, standing};
-use super::{FAILURES_IN_A_ROW_KEPT, MAX_DELIVERIES, MAX_VERIFICATIONS_PER_PHONE, State};
+use super::standing::{number_guesses, resend_at, sends_left, standing};
+use super::{MAX_VERIFICATIONS_PER_PHONE, State};
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::{PhoneHash, TaggedDigest};
@@ -13,7 +13,7 @@ use crate::store::record::{
     CodeSecret, DeliveryRecord, PhoneRecord, PhoneService, QuotaRecord, Status, VerificationRecord,
 };
 use crate::store::{
-    AdmitOutcome, Admission, Admitted, Loaded, NewVerification, Refusal, Rules, SendTarget, StoreError,
+    AdmitOutcome, Admission, Admitted, Loaded, NewVerification, Refusal, SendTarget, StoreError,
 };
 
 /// A limit that says no, and when it says yes again.
@@ -53,7 +53,7 @@ impl State {
         if let Err(refusal) = self.judge(admission, &phone, &service, current.as_ref(), now)? {
             return refused(refusal);
         }
-        self.refuse_if_full(admission, current.is_some())?;
+        self.refuse_if_full(admission, &phone_hash, current.is_some())?;
         let admitted = self.spend(admission, phone_hash, phone, current, now)?;
         Ok(AdmitOutcome::Admitted(Box::new(admitted)))
     }
@@ -99,7 +99,7 @@ impl State {
             return Ok(Err(Refusal::MaxChecks { retry_at: guesses.retry_at }));
         }
         if let Some((_, record)) = current
-            && (record.sends_used() >= rules.sends_per_verification || record.deliveries.len() >= MAX_DELIVERIES)
+            && sends_left(record, rules) == 0
         {
             return Ok(Err(Refusal::MaxSends { retry_at: record.expires_at }));
         }
@@ -143,9 +143,10 @@ impl State {
         Ok(denials)
     }
 
-    /// Refuses a start that needs room which is not there. Counted pessimistically; nothing is evicted to make room.
-    fn refuse_if_full(&mut self, admission: &Admission, pending: bool) -> Result<(), StoreError> {
-        let needed = admission.quotas.len() + if pending { 0 } else { 2 };
+    /// Refuses what needs room that is not there: each record that would be new. Nothing is evicted to make room.
+    fn refuse_if_full(&self, admission: &Admission, phone: &PhoneHash, pending: bool) -> Result<(), StoreError> {
+        let new_quotas = admission.quotas.iter().filter(|charge| !self.holds::<QuotaRecord>(*charge.key.as_bytes())).count();
+        let needed = new_quotas + usize::from(!pending) + usize::from(!self.holds::<PhoneRecord>(*phone.as_bytes()));
         let max = self.options.max_records;
         if needed > 0 && self.len() + needed > max {
             return Err(StoreError::Full { max });
@@ -164,7 +165,7 @@ impl State {
         let rules = &admission.rules;
         for charge in &admission.quotas {
             let tat = gcra::take(self.quota(charge.key)?.tat, charge.rate, now);
-            self.put(*charge.key.as_bytes(), &QuotaRecord { tat }, gcra::free_at(tat))?;
+            self.put(*charge.key.as_bytes(), &QuotaRecord::new(tat, charge.rate), gcra::free_at(tat))?;
         }
         phone.sends.take(rules.sends_per_phone_all_services, now);
         let service = phone.service_mut(admission.service);
@@ -188,17 +189,12 @@ impl State {
         self.put_verification(&id, &record)?;
         let windows = rules.sends_per_phone.window().max(rules.sends_per_phone_all_services.window());
         let keep_until = (now + windows).max(record.expires_at + self.options.retention);
-        self.put_phone(&phone_hash, &phone, keep_until)?;
+        self.put_phone(&phone_hash, phone, keep_until)?;
         if let Some(old) = forgotten {
             self.delete::<VerificationRecord>(*old.as_bytes());
         }
         Ok(Admitted { loaded: Loaded { at: now, id, record, standing }, created })
     }
-}
-
-/// How long a number with failures must be kept.
-pub(super) fn keep_failures_until(rules: &Rules, now: Timestamp) -> Timestamp {
-    now + rules.failed_checks_per_phone.window().max(FAILURES_IN_A_ROW_KEPT)
 }
 
 fn conflicts(admission: &Admission, record: &VerificationRecord) -> bool {

@@ -1,7 +1,6 @@
 //! A guess: counted first, compared after, approved at most once, all in one step.
 
 use super::State;
-use super::admit::keep_failures_until;
 use super::standing::{check_at, number_guesses, standing};
 use crate::clock::Timestamp;
 use crate::id::VerificationId;
@@ -43,8 +42,8 @@ impl State {
         let service = service.clone();
         let standing = standing(&record, &phone, &service, &check.rules, now);
         self.put_verification(&id, &record)?;
-        let keep_until = if right { now } else { keep_failures_until(&check.rules, now) };
-        self.put_phone(&record.phone, &phone, keep_until)?;
+        let counters_until = if right { now } else { now + check.rules.failed_checks_per_phone.window() };
+        self.put_phone(&record.phone, phone, counters_until)?;
         let loaded = Box::new(Loaded { at: now, id, record, standing });
         Ok(if right { CheckOutcome::Approved(loaded) } else { CheckOutcome::Wrong(loaded) })
     }

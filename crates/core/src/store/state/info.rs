@@ -1,6 +1,6 @@
 //! How every limit of a number stands, free of effects.
 
-use super::standing::{check_at, number_guesses, resend_at};
+use super::standing::{check_at, number_guesses, resend_at, sends_left};
 use super::State;
 use crate::clock::Timestamp;
 use crate::limits::{LimitName, Standing, gcra};
@@ -56,13 +56,14 @@ impl State {
 /// The limits inside a pending verification: a count that ends with it, and waiting times.
 fn within_verification(record: &VerificationRecord, rules: &Rules, now: Timestamp) -> Vec<LimitStanding> {
     let life = record.expires_at.since(record.created_at);
-    let count = |limit: u32, used: u32, next: Option<Timestamp>| {
-        let remaining = limit.saturating_sub(used);
+    let count = |limit: u32, used: u32, remaining: u32, next: Option<Timestamp>| {
         let retry_at = if remaining == 0 { record.expires_at } else { next.unwrap_or(now).max(now) };
         Standing { limit, used, remaining, retry_at, reset_at: record.expires_at }
     };
-    let sends = count(rules.sends_per_verification, record.sends_used(), resend_at(record, rules));
-    let checks = count(rules.checks_per_verification, record.checks_used, check_at(record, rules));
+    let sends_left = sends_left(record, rules);
+    let checks_left = rules.checks_per_verification.saturating_sub(record.checks_used);
+    let sends = count(rules.sends_per_verification, record.sends_used(), sends_left, resend_at(record, rules));
+    let checks = count(rules.checks_per_verification, record.checks_used, checks_left, check_at(record, rules));
     let mut limits = vec![
         LimitStanding { name: LimitName::SendsPerVerification, window: life, standing: sends },
         LimitStanding { name: LimitName::ChecksPerVerification, window: life, standing: checks },

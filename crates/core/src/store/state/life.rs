@@ -34,7 +34,7 @@ impl State {
         delivery.refunded = settle.refund;
         let admitted_at = delivery.at;
         if settle.refund {
-            self.refund(settle, &record.phone, admitted_at)?;
+            self.refund(settle, &record.phone, admitted_at, now)?;
         }
         let nothing_left = record.deliveries.iter().all(|d| d.settled && d.status == crate::sender::DeliveryStatus::Failed);
         if nothing_left && record.status == Status::Pending {
@@ -44,15 +44,25 @@ impl State {
         self.loaded(settle.id, record, &settle.rules, now).map(|loaded| Settlement::Settled(Box::new(loaded)))
     }
 
-    fn refund(&mut self, settle: &SettleRequest, phone_hash: &PhoneHash, at: Timestamp) -> Result<(), StoreError> {
+    /// Gives back what was taken at `at`.
+    fn refund(
+        &mut self,
+        settle: &SettleRequest,
+        phone_hash: &PhoneHash,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for charge in &settle.quotas {
-            let tat = gcra::give_back(self.quota(charge.key)?.tat, charge.rate);
-            self.put(*charge.key.as_bytes(), &QuotaRecord { tat }, gcra::free_at(tat))?;
+            if !self.holds::<QuotaRecord>(*charge.key.as_bytes()) {
+                continue;
+            }
+            let tat = gcra::give_back(self.quota(charge.key)?.tat, charge.rate, at, now);
+            self.put(*charge.key.as_bytes(), &QuotaRecord::new(tat, charge.rate), gcra::free_at(tat))?;
         }
         let mut phone = self.phone(phone_hash)?;
         phone.sends.give_back(at);
         phone.service_mut(settle.service).sends.give_back(at);
-        self.put_phone(phone_hash, &phone, at)
+        self.put_phone(phone_hash, phone, at)
     }
 
     /// Ends a pending verification.
@@ -128,7 +138,7 @@ impl State {
             self.delete::<VerificationRecord>(*id.as_bytes());
         }
         if !erased.is_empty() {
-            self.put_phone(phone_hash, &phone, now)?;
+            self.put_phone(phone_hash, phone, now)?;
         }
         Ok(ForgetOutcome { verifications })
     }
@@ -143,7 +153,7 @@ impl State {
         let before = phone.service(service).map_or(0, |entry| entry.failures_in_a_row);
         if before > 0 {
             phone.service_mut(service).failures_in_a_row = 0;
-            self.put_phone(phone_hash, &phone, now)?;
+            self.put_phone(phone_hash, phone, now)?;
         }
         Ok(before)
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use table::{BadRecord, RecordKey};
 
-use self::table::{Kind, Table, drop_at, pack, unpack};
+use self::table::{Kind, Table, pack, unpack};
 use super::record::{MetaRecord, PhoneRecord, QuotaRecord, Status, VerificationRecord};
 use super::{MAX_CLOCK_STEP_BACK, QuotaKey, Refusal, StoreError};
 use crate::clock::Timestamp;
@@ -30,8 +30,6 @@ use crate::limits::gcra;
 pub const MAX_DELIVERIES: usize = 32;
 /// The most verifications remembered for a number and service; the oldest, long ended, is erased for the next.
 pub const MAX_VERIFICATIONS_PER_PHONE: usize = 16;
-/// How long failures in a row are remembered after the last one.
-const FAILURES_IN_A_ROW_KEPT: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// How much a store may hold and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +116,8 @@ impl State {
         for write in writes.into_iter().rev() {
             self.table.set(write.key, write.before);
         }
+        // What went along with them may not be written either.
+        self.meta_changed = true;
     }
 
     /// The packed form of a record now; `None` if it was deleted.
@@ -168,8 +168,13 @@ impl State {
     /// Drops what is due in one of 256 shards. Nothing is remembered in [`take_writes`](Self::take_writes): what is due is
     /// dropped again at recovery.
     pub fn purge(&mut self, now: Timestamp) -> usize {
-        let now = self.view(now);
-        self.table.sweep(now)
+        // What is dropped is gone for good: a clock that is not trusted drops nothing more, and no later verb may decide at
+        // an instant at which the dropped still counted.
+        if now > self.meta.latest && !self.meta.clock_fault {
+            self.meta.latest = now;
+            self.meta_changed = true;
+        }
+        self.table.sweep(self.meta.latest)
     }
 
     /// The instant of a verb that decides.
@@ -218,19 +223,13 @@ impl State {
                 Kind::Verification => self.void(key, now)?,
                 Kind::Phone => {
                     let Some(mut phone) = self.get::<PhoneRecord>(key.id)? else { continue };
-                    phone.sends.clamp_to(now);
-                    for service in &mut phone.services {
-                        service.sends.clamp_to(now);
-                        service.failures.clamp_to(now);
-                        service.last_failure_at = service.last_failure_at.map(|at| at.min(now));
-                    }
-                    self.put(key.id, &phone, now + FAILURES_IN_A_ROW_KEPT)?;
+                    phone.clamp_to(now);
+                    self.put(key.id, &phone, phone.keep_until())?;
                 }
                 Kind::Quota => {
-                    let Some(quota) = self.get::<QuotaRecord>(key.id)? else { continue };
-                    // A quota's window is not in its record; a day bounds every address limit anybody configures.
-                    let tat = gcra::clamp_to(quota.tat, Duration::from_secs(24 * 3600), now);
-                    self.put(key.id, &QuotaRecord { tat }, gcra::free_at(tat))?;
+                    let Some(mut quota) = self.get::<QuotaRecord>(key.id)? else { continue };
+                    quota.tat = gcra::clamp_to(quota.tat, quota.full, now);
+                    self.put(key.id, &quota, gcra::free_at(quota.tat))?;
                 }
             }
         }
@@ -267,6 +266,10 @@ impl State {
         }
     }
 
+    fn holds<T: Packed>(&self, id: [u8; 16]) -> bool {
+        self.table.get(&RecordKey { kind: T::KIND, id }).is_some()
+    }
+
     fn verification(&self, id: &VerificationId) -> Result<Option<VerificationRecord>, BadRecord> {
         self.get(*id.as_bytes())
     }
@@ -279,16 +282,15 @@ impl State {
         Ok(self.get(*phone.as_bytes())?.unwrap_or_default())
     }
 
-    /// Writes a number's record, kept at least until `keep_until` and as long as it was kept before.
+    /// Writes a number's record, whose counters are needed at least until `counters_until`.
     fn put_phone(
         &mut self,
         phone: &PhoneHash,
-        record: &PhoneRecord,
-        keep_until: Timestamp,
+        mut record: PhoneRecord,
+        counters_until: Timestamp,
     ) -> Result<(), StoreError> {
-        let key = RecordKey { kind: Kind::Phone, id: *phone.as_bytes() };
-        let kept_already = self.table.get(&key).map_or(Timestamp::EPOCH, drop_at);
-        self.put(*phone.as_bytes(), record, keep_until.max(kept_already))
+        record.counters_until = record.counters_until.max(counters_until);
+        self.put(*phone.as_bytes(), &record, record.keep_until())
     }
 
     fn quota(&self, key: QuotaKey) -> Result<QuotaRecord, BadRecord> {

@@ -1,5 +1,6 @@
 //! What the owner of a verification may do next, and how many guesses a number has left: shared by every verb's answer.
 
+use super::MAX_DELIVERIES;
 use crate::clock::Timestamp;
 use crate::limits::delay;
 use crate::store::record::{PhoneRecord, PhoneService, Status, VerificationRecord};
@@ -23,9 +24,17 @@ pub(super) fn number_guesses(service: &PhoneService, rules: &Rules, now: Timesta
     }
 }
 
-/// The waiting time before the next send of a verification, if there is one.
+/// The waiting time before the next send of a verification, if there is one. It binds only that verification, so it ends
+/// with its life at the latest.
 pub(super) fn resend_at(record: &VerificationRecord, rules: &Rules) -> Option<Timestamp> {
-    delay::next_at(&rules.resend_delays, record.sends_used(), record.last_send_at())
+    let at = delay::next_at(&rules.resend_delays, record.sends_used(), record.last_send_at())?;
+    Some(at.min(record.expires_at))
+}
+
+/// Sends left within a verification, by its limit and by the bound on its size.
+pub(super) fn sends_left(record: &VerificationRecord, rules: &Rules) -> u32 {
+    let room = u32::try_from(MAX_DELIVERIES.saturating_sub(record.deliveries.len())).unwrap_or(0);
+    rules.sends_per_verification.saturating_sub(record.sends_used()).min(room)
 }
 
 /// The waiting time before the next check of a verification, if there is one.
@@ -49,8 +58,7 @@ pub(super) fn standing(
     let exhausted = alive && matches!(record.status, Status::MaxAttemptsReached { .. });
     let own_checks = rules.checks_per_verification.saturating_sub(record.checks_used);
     let checks_remaining = if pending { own_checks.min(number.remaining) } else { 0 };
-    let sends_remaining =
-        if pending { rules.sends_per_verification.saturating_sub(record.sends_used()) } else { 0 };
+    let sends_remaining = if pending { sends_left(record, rules) } else { 0 };
 
     let by_limits = sends_per_phone.retry_at.max(all_services.retry_at).max(now);
     let within = if pending && own_checks > 0 && sends_remaining > 0 {

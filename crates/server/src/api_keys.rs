@@ -1,0 +1,101 @@
+//! API keys of a running server: those of the configuration and those of the registry, behind one lookup.
+//!
+//! Secrets are looked up by their SHA-256, so the time of a lookup says nothing about a secret.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use verifyd_core::id::ServiceId;
+use verifyd_core::registry::{Registry, RegistryError, Scope, SecretHash};
+use verifyd_core::service::ServiceName;
+
+/// How often the registry is asked for changes.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Who is calling.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key's id or name, for logs.
+    pub key: Arc<str>,
+    /// The one service the key is for; `None` for all.
+    pub service: Option<ServiceId>,
+    scopes: Arc<[Scope]>,
+}
+
+impl Caller {
+    /// A caller with these rights.
+    #[must_use]
+    pub fn new(key: &str, service: Option<&ServiceName>, scopes: &[Scope]) -> Self {
+        Self { key: Arc::from(key), service: service.map(ServiceName::stable_id), scopes: Arc::from(scopes) }
+    }
+
+    /// Whether it may do what `scope` covers.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+type Table = HashMap<SecretHash, Caller>;
+
+/// Every live key.
+pub struct ApiKeys {
+    fixed: Table,
+    made: RwLock<Arc<Table>>,
+    registry: Option<Arc<dyn Registry>>,
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys").field("fixed", &self.fixed.len()).finish_non_exhaustive()
+    }
+}
+
+impl ApiKeys {
+    /// The keys of the configuration (hash of the secret, and whose it is), and a registry for those made at run time.
+    #[must_use]
+    pub fn new(fixed: Vec<(SecretHash, Caller)>, registry: Option<Arc<dyn Registry>>) -> Self {
+        Self { fixed: fixed.into_iter().collect(), made: RwLock::default(), registry }
+    }
+
+    /// Who holds `secret`, if anybody does.
+    #[must_use]
+    pub fn find(&self, secret: &str) -> Option<Caller> {
+        let hash = SecretHash::of(secret);
+        let made = Arc::clone(&self.made.read().unwrap_or_else(PoisonError::into_inner));
+        self.fixed.get(&hash).or_else(|| made.get(&hash)).cloned()
+    }
+
+    /// Reads the registry once.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; the keys known before stay.
+    pub async fn refresh(&self) -> Result<(), RegistryError> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let live = registry.keys().await?.into_iter().filter(|key| key.revoked_at.is_none());
+        let table: Table = live
+            .map(|key| (key.secret, Caller::new(&key.id.to_string(), key.service.as_ref(), &key.scopes)))
+            .collect();
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        Ok(())
+    }
+
+    /// Follows the registry for ever: a key made or revoked elsewhere counts here within about a second.
+    pub async fn follow(self: Arc<Self>) {
+        let Some(registry) = self.registry.clone() else { return };
+        let mut seen = None;
+        loop {
+            match registry.revision().await {
+                Ok(revision) if seen == Some(revision) => {}
+                Ok(revision) => match self.refresh().await {
+                    Ok(()) => seen = Some(revision),
+                    Err(error) => tracing::error!(%error, "API keys cannot be read; the known ones stay"),
+                },
+                Err(error) => tracing::error!(%error, "API keys cannot be read; the known ones stay"),
+            }
+            tokio::time::sleep(REFRESH).await;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What every handler shares, and the router of everything that is served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use verifyd_core::id::{ServiceId, VerificationId};
+use verifyd_core::registry::Scope;
+use verifyd_core::service::Service;
+use verifyd_core::store::Refusal;
+use verifyd_core::verifier::{Verifier, VerifyError};
+
+use super::inbox::{self, InboxParts};
+use super::problem::Problem;
+use super::request_log;
+use super::v1;
+use crate::api_keys::{ApiKeys, Caller};
+use crate::config::DEFAULT_SERVICE;
+use crate::data_dir;
+use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::mock::Mock;
+
+/// Everything a handler may use.
+#[derive(Debug)]
+pub struct App {
+    /// The rules and the ports behind them.
+    pub verifier: Verifier,
+    /// The services by name.
+    pub services: BTreeMap<String, Arc<Service>>,
+    /// Who may call.
+    pub api_keys: Arc<ApiKeys>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Canceled when the server begins to drain.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// The service a request is for: the one it names, else the key's, else `default`. What the key may not see does not exist.
+    pub(crate) fn service(&self, caller: &Caller, named: Option<&str>) -> Result<Arc<Service>, Problem> {
+        let found = match (named, caller.service) {
+            (Some(named), _) => {
+                self.services.get(named).or_else(|| self.services.values().find(|s| s.id().to_string() == named))
+            }
+            (None, Some(id)) => self.by_id(id),
+            (None, None) => self.services.get(DEFAULT_SERVICE),
+        };
+        found
+            .filter(|service| caller.service.is_none_or(|own| own == service.id()))
+            .cloned()
+            .ok_or_else(|| Problem::not_found("no such service"))
+    }
+
+    fn by_id(&self, id: ServiceId) -> Option<&Arc<Service>> {
+        self.services.values().find(|service| service.id() == id)
+    }
+
+    /// The service that owns a verification, among those the caller may see.
+    pub(crate) async fn service_of(&self, caller: &Caller, id: VerificationId) -> Result<Arc<Service>, Problem> {
+        if caller.service.is_some() || self.services.len() == 1 {
+            let only = match caller.service {
+                Some(own) => self.by_id(own),
+                None => self.services.values().next(),
+            };
+            return only.cloned().ok_or_else(|| Problem::not_found("no such service"));
+        }
+        for service in self.services.values() {
+            match self.verifier.load(service, id).await {
+                Ok(_) => return Ok(Arc::clone(service)),
+                Err(VerifyError::Refused { refusal: Refusal::NotFound, .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Problem::not_found("no such verification"))
+    }
+}
+
+/// Shared state of the handlers.
+pub(crate) type Shared = State<Arc<App>>;
+
+/// A caller with a valid key.
+#[derive(Debug)]
+pub(crate) struct Authorized(pub(crate) Caller);
+
+impl Authorized {
+    /// The caller, if it may do what `scope` covers.
+    pub(crate) fn with(self, scope: Scope) -> Result<Caller, Problem> {
+        if self.0.may(scope) {
+            return Ok(self.0);
+        }
+        Err(Problem::forbidden(format!("this API key lacks the scope {:?}", scope.as_str())))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim()).filter(|secret| !secret.is_empty())
+}
+
+impl FromRequestParts<Arc<App>> for Authorized {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+            return Err(Problem::unauthorized("more than one Authorization header"));
+        }
+        let secret = bearer(&parts.headers)
+            .ok_or_else(|| Problem::unauthorized("send the API key as: Authorization: Bearer KEY"))?;
+        app.api_keys.find(secret).map(Self).ok_or_else(|| Problem::unauthorized("this API key is not known"))
+    }
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(app): Shared) -> Response {
+    if app.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    match app.verifier.ready().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(VerifyError::Store(error)) => Problem::from(error).into_response(),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+async fn metrics(State(app): Shared, caller: Authorized) -> Result<Response, Problem> {
+    caller.with(Scope::Metrics)?;
+    let text = app.metrics.render(app.verifier.in_flight());
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+async fn no_route() -> Problem {
+    Problem::not_found("no such path")
+}
+
+async fn no_method() -> Problem {
+    Problem::method_not_allowed()
+}
+
+/// What the pages of mock mode need.
+#[derive(Debug)]
+pub struct MockPages {
+    /// The inbox, the clock and where its offset is kept.
+    pub mock: Mock,
+    /// Host names under which the server may be asked, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Whether the listener speaks TLS.
+    pub tls: bool,
+    /// The API key in examples.
+    pub example_key: String,
+}
+
+fn mock_routes(pages: MockPages, app: &App) -> Router {
+    let MockPages { mock, hosts, tls, example_key } = pages;
+    let default = app.services.get(DEFAULT_SERVICE);
+    let offset_file = mock.offset_file;
+    inbox::routes(InboxParts {
+        inbox: mock.inbox,
+        clock: mock.clock,
+        persist_offset: Box::new(move |offset| match &offset_file {
+            Some(path) => data_dir::keep_offset(path, offset),
+            None => Ok(()),
+        }),
+        default_region: default.and_then(|service| service.settings().default_region),
+        hosts,
+        tls,
+        example_key,
+    })
+}
+
+/// The router of the API, with the pages of mock mode if it is on.
+pub fn router(app: Arc<App>, pages: Option<MockPages>) -> Router {
+    let mock = pages.map(|pages| mock_routes(pages, &app));
+    let api = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .merge(v1::routes())
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(Arc::clone(&app));
+    let all = match mock {
+        Some(mock) => mock.merge(api),
+        None => api,
+    };
+    request_log::layer(all, Arc::clone(&app.metrics))
+}
+
+/// `/metrics` alone, for a listener of its own that needs no key.
+pub fn metrics_router(app: Arc<App>) -> Router {
+    let render = |State(app): Shared| async move {
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(app.verifier.in_flight()))
+    };
+    Router::new().route("/metrics", get(render)).fallback(no_route).with_state(app)
+}

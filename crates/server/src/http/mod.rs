@@ -1,0 +1,14 @@
+//! HTTP: the transport and what is served over it.
+//!
+//! Handlers translate: they read a request, call the verifier and write its answer. No rule lives here.
+
+mod app;
+mod format;
+mod inbox;
+pub mod listener;
+mod problem;
+mod request_log;
+mod v1;
+
+pub use app::{App, MockPages, metrics_router, router};
+pub(crate) use format::rfc3339;

@@ -1,0 +1,205 @@
+//! Strict JSON bodies: at most 16 KiB, unknown fields and duplicate keys refused, no body the same as `{}`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::http::listener::{BodyError, read_body};
+use crate::http::problem::Problem;
+
+/// The largest body of the API.
+pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// A body read as `T`.
+pub(crate) struct Json<T>(pub(crate) T);
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let (code, title) = match error {
+            BodyError::TooLarge { .. } => ("payload_too_large", "The body is too large"),
+            BodyError::TimedOut | BodyError::Aborted => ("invalid_request", "The request is not valid"),
+        };
+        Self::new(error.status(), code, title, error.to_string())
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(body, MAX_BODY_BYTES).await?;
+        if bytes.is_empty() {
+            return serde_json::from_str("{}").map(Json).map_err(|error| bad_json(&error));
+        }
+        if !is_json(&parts.headers) {
+            return Err(Problem::unsupported_media_type());
+        }
+        serde_json::from_slice(&bytes).map(Json).map_err(|error| bad_json(&error))
+    }
+}
+
+/// What serde says about a body can repeat the caller's text, and that could be a code; only its place and kind are told.
+fn bad_json(error: &serde_json::Error) -> Problem {
+    use serde_json::error::Category;
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let text = error.to_string();
+    let detail = match error.classify() {
+        Category::Data => {
+            // serde quotes names and values with backticks and quotes; the names are ours, the values are the caller's.
+            let kind = ["unknown field", "duplicate field", "missing field", "invalid type", "invalid value", "invalid length"]
+                .into_iter()
+                .find(|kind| text.starts_with(kind));
+            let field = text.split('`').nth(1).filter(|name| is_plain_name(name));
+            match (kind, field) {
+                (Some(kind @ ("unknown field" | "duplicate field" | "missing field")), Some(field)) => format!("{kind} {field:?} at {place}"),
+                (Some(kind), _) => format!("{kind} at {place}"),
+                (None, _) if text.starts_with("duplicate key") => format!("duplicate key at {place}"),
+                (None, _) => format!("not as expected at {place}"),
+            }
+        }
+        Category::Syntax | Category::Eof | Category::Io => format!("not JSON: {place}"),
+    };
+    Problem::invalid_request(detail)
+}
+
+fn is_plain_name(name: &str) -> bool {
+    name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+/// A map whose keys may stand only once: serde's own maps let the last one win.
+pub(crate) fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Unique<T>(PhantomData<T>);
+
+    impl<'de> Visitor<'de> for Unique<String> {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of strings")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((key, value)) = access.next_entry::<String, String>()? {
+                if map.insert(key, value).is_some() {
+                    return Err(A::Error::custom("duplicate key"));
+                }
+            }
+            Ok(map)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(BTreeMap::new())
+        }
+    }
+
+    deserializer.deserialize_any(Unique(PhantomData))
+}
+
+/// The body of a start and of a preview.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartBody {
+    pub(super) to: String,
+    pub(super) service: Option<String>,
+    pub(super) channel: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) client_ip: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) code: Option<Secret>,
+    pub(super) app_hash: Option<String>,
+    pub(super) purpose: Option<String>,
+    pub(super) nonce: Option<String>,
+    #[serde(default, deserialize_with = "unique_map")]
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// The body of a resend.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResendBody {
+    pub(super) channel: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) client_ip: Option<String>,
+}
+
+/// The body of a check by id.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckBody {
+    pub(super) code: Secret,
+}
+
+/// The body of a check by number.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckByNumberBody {
+    pub(super) to: String,
+    pub(super) code: Secret,
+    pub(super) region: Option<String>,
+    pub(super) service: Option<String>,
+}
+
+/// The body of a call that takes none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmptyBody {}
+
+/// The body of an unlock.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceBody {
+    pub(super) service: Option<String>,
+}
+
+/// Text that must not be printed: a code on its way in.
+pub(super) struct Secret(zeroize::Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.into()))
+    }
+}
+
+impl Secret {
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(body: &str) -> String {
+        let error = serde_json::from_str::<StartBody>(body).unwrap_err();
+        format!("{:?}", bad_json(&error))
+    }
+
+    #[test]
+    fn errors_name_our_fields_and_never_repeat_values() {
+        assert!(detail(r#"{"to":"x","tow":1}"#).contains(r#"unknown field \"tow\""#));
+        assert!(detail(r#"{"to":"x","to":"y"}"#).contains(r#"duplicate field \"to\""#));
+        assert!(detail("{}").contains(r#"missing field \"to\""#));
+        assert!(detail(r#"{"to":"x","metadata":{"a":"1","a":"2"}}"#).contains("duplicate key"));
+        for body in [r#"{"to":"x","code":834105}"#, r#"{"to":"x","834105":1}"#, r#"{"to":834105}"#, r#"{"to":"834105"#] {
+            assert!(!detail(body).contains("834105"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Version 1 of the API: JSON in, JSON out, problem documents for everything else. One file an endpoint group.
+
+mod body;
+mod limits;
+mod phones;
+mod preview;
+mod reply;
+mod verifications;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use super::app::App;
+
+/// The routes of version 1.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/verifications", post(verifications::start))
+        .route("/v1/verifications/check", post(verifications::check_by_number))
+        .route("/v1/verifications/{id}", get(verifications::load))
+        .route("/v1/verifications/{id}/resend", post(verifications::resend))
+        .route("/v1/verifications/{id}/check", post(verifications::check))
+        .route("/v1/verifications/{id}/cancel", post(verifications::cancel))
+        .route("/v1/preview", post(preview::preview))
+        .route("/v1/limits", get(limits::limits))
+        .route("/v1/phones/{to}", delete(phones::forget))
+        .route("/v1/phones/{to}/unlock", post(phones::unlock))
+}

@@ -1,0 +1,94 @@
+//! Logs: one filter, one format, and one wall.
+//!
+//! The wall: whatever the filter says, code that is not ours logs nothing below INFO. Libraries log what passes through them
+//! (the number parser whole numbers, HTTP libraries headers and bodies), and no level may show a number, a code or a secret.
+
+use std::io::IsTerminal;
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::config::LogConfig;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+fn behind_the_wall(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().starts_with("verifyd");
+    // Levels grow towards detail: INFO < DEBUG.
+    ours || *metadata.level() <= Level::INFO
+}
+
+/// The subscriber that writes to `writer`.
+pub fn subscriber<W>(
+    filter: EnvFilter,
+    format: LogFormat,
+    ansi: bool,
+    writer: W,
+) -> Box<dyn tracing::Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Human => lines.with_ansi(ansi).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed()
+        }
+    };
+    Box::new(Registry::default().with(lines))
+}
+
+/// Sends logs to standard error from here on. A second call has no effect.
+pub fn init(log: &LogConfig) {
+    let filter = EnvFilter::new(&log.filter);
+    let subscriber = subscriber(filter, log.format, std::io::stderr().is_terminal(), std::io::stderr);
+    // Records of the `log` crate are not bridged: our own code does not use it, and that of others passes numbers on.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn foreign_detail_stays_behind_the_wall() {
+        for format in [LogFormat::Human, LogFormat::Json] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = subscriber(EnvFilter::new("trace"), format, false, move || writer.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::trace!(target: "rlibphonenumber", "secret-1");
+                tracing::debug!(target: "hyper::proto", "secret-2");
+                tracing::info!(target: "hyper::proto", "shown-1");
+                tracing::trace!(target: "verifyd_core::x", "shown-2");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("shown-1") && text.contains("shown-2") && !text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From a configuration to a running server: the only place that names stores and senders.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock};
+use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
+use verifyd_core::memory::MemoryStore;
+use verifyd_core::random::SystemRandom;
+use verifyd_core::registry::{Registry, Scope, SecretHash};
+use verifyd_core::routing::Senders;
+use verifyd_core::sender::Sender;
+use verifyd_core::store::Store;
+use verifyd_core::verifier::{Verifier, VerifierParts};
+use verifyd_senders::inbox::{Inbox, InboxSender};
+use verifyd_senders::test_numbers::TestNumbers;
+use verifyd_senders::twilio::TwilioSender;
+use verifyd_store_embedded::{EmbeddedStore, FileRegistry};
+
+use crate::api_keys::{ApiKeys, Caller};
+use crate::config::{ApiKey, Config, KeySource, Sending, StoreKind};
+use crate::data_dir;
+use crate::http::App;
+use crate::key_file;
+use crate::metered::{MeteredSender, MeteredStore};
+use crate::metrics::Metrics;
+use crate::mock::Mock;
+
+/// The offset of the development clock, beside the embedded store it belongs to.
+const CLOCK_OFFSET_FILE: &str = "dev-clock";
+/// One of 256 shards is swept each time: the whole store about twice a minute.
+const PURGE_EVERY: Duration = Duration::from_millis(100);
+
+/// A server that cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The data directory or a file in it.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    /// Anything else, in the words of the part that refuses.
+    #[error("{0}")]
+    Part(String),
+}
+
+fn part(error: impl fmt::Display) -> WiringError {
+    WiringError::Part(error.to_string())
+}
+
+/// A server put together.
+#[derive(Debug)]
+pub struct Server {
+    /// What handlers use.
+    pub app: Arc<App>,
+    /// Mock mode, if it is on.
+    pub mock: Option<Mock>,
+    /// The embedded store, for its end.
+    pub embedded: Option<Arc<EmbeddedStore>>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+fn offset_file(config: &Config) -> Option<PathBuf> {
+    let kept = matches!(config.sending, Sending::Inbox(_)) && config.store.kind == StoreKind::Embedded;
+    kept.then(|| config.data_dir.join(CLOCK_OFFSET_FILE))
+}
+
+/// How far the clock of a store in mock mode was moved forward.
+///
+/// # Errors
+/// [`WiringError::File`] if the offset is kept and cannot be read.
+pub fn development_offset(config: &Config) -> Result<Duration, WiringError> {
+    match offset_file(config) {
+        Some(path) => data_dir::kept_offset(&path).map_err(|source| WiringError::File { path, source }),
+        None => Ok(Duration::ZERO),
+    }
+}
+
+fn mock_of(config: &Config) -> Result<Option<Mock>, WiringError> {
+    if !matches!(config.sending, Sending::Inbox(_)) {
+        return Ok(None);
+    }
+    let clock = Arc::new(DevelopmentClock::new(SystemClock, development_offset(config)?));
+    Ok(Some(Mock { inbox: Arc::new(Inbox::new()), clock, offset_file: offset_file(config) }))
+}
+
+fn senders_of(config: &mut Config, mock: Option<&Mock>, metrics: &Arc<Metrics>) -> Result<Senders, WiringError> {
+    let mut senders: Vec<Arc<dyn Sender>> = Vec::new();
+    let test_numbers = std::mem::take(&mut config.test_numbers);
+    if !test_numbers.is_empty() {
+        let list = match config.environment {
+            crate::config::Environment::Production => TestNumbers::for_production(test_numbers),
+            crate::config::Environment::Development => TestNumbers::new(test_numbers),
+        };
+        senders.push(Arc::new(list.map_err(part)?));
+    }
+    match (mock, &config.sending) {
+        (Some(mock), _) => senders.push(Arc::new(InboxSender::new(Arc::clone(&mock.inbox)))),
+        (None, Sending::Twilio(twilio)) => {
+            let sender = TwilioSender::new(twilio.as_ref().clone(), Arc::new(SystemRandom)).map_err(part)?;
+            senders.push(Arc::new(sender));
+        }
+        (None, Sending::Inbox(_)) => return Err(part("the inbox needs mock mode")),
+    }
+    let metered = |sender| Arc::new(MeteredSender::new(sender, Arc::clone(metrics))) as Arc<dyn Sender>;
+    Ok(Senders::new(senders.into_iter().map(metered).collect()))
+}
+
+fn master_keys(source: &KeySource) -> Result<Vec<MasterKey>, WiringError> {
+    match source {
+        KeySource::Given(keys) => {
+            // Master keys are not Clone on purpose; a ring is built from the list once.
+            keys.iter().map(|key| MasterKey::new(key.name(), *key.expose()).map_err(Into::into)).collect()
+        }
+        KeySource::DataDirectory(dir) => {
+            let file = key_file::load_or_create(dir, &SystemRandom).map_err(part)?;
+            if file.created {
+                tracing::info!(path = %file.path.display(), "a master key was made; back it up apart from the store");
+            }
+            Ok(file.keys)
+        }
+        KeySource::Process => Ok(vec![MasterKey::generate("process", &SystemRandom)?]),
+    }
+}
+
+/// The store, and the keys that fit it: a store remembers which key its hashes of numbers were made with.
+async fn store_and_keys(config: &Config) -> Result<(Arc<dyn Store>, Option<Arc<EmbeddedStore>>, KeyRing), WiringError> {
+    if config.store.kind == StoreKind::Memory {
+        let store = Arc::new(MemoryStore::new(config.store.options));
+        return Ok((store, None, KeyRing::new(&master_keys(&config.keys)?, None)?));
+    }
+    data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })?;
+    let store = Arc::new(EmbeddedStore::open(&config.data_dir, config.store.options).map_err(part)?);
+    if let (Some(index), KeySource::DataDirectory(dir)) = (store.index_key(), &config.keys)
+        && !dir.join(key_file::KEY_FILE).exists()
+    {
+        // A fresh key would open nothing of what is there, and would count every number anew.
+        let path = dir.join(key_file::KEY_FILE);
+        return Err(part(format!(
+            "{} is missing, and the store beside it was made with its key {:?}: restore the file from your backup",
+            path.display(),
+            index.name
+        )));
+    }
+    let keys = master_keys(&config.keys)?;
+    let ring = match store.index_key() {
+        Some(index) => {
+            let ring = KeyRing::new(&keys, Some(&index.name))?;
+            if ring.index_fingerprint() != index.fingerprint {
+                return Err(part(format!(
+                    "key {:?} is not the one this store's index of numbers was made with; give the old key under its id",
+                    index.name
+                )));
+            }
+            ring
+        }
+        None => {
+            let ring = KeyRing::new(&keys, None)?;
+            store.set_index_key(ring.index_name(), ring.index_fingerprint()).await.map_err(part)?;
+            ring
+        }
+    };
+    Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
+}
+
+fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
+    keys.iter().map(|key| (key.secret, Caller::new(&key.name, key.service.as_ref(), &key.scopes))).collect()
+}
+
+/// A caller with all rights, for tests and for the development key.
+#[must_use]
+pub fn all_rights(name: &str) -> Caller {
+    Caller::new(name, None, &Scope::ALL)
+}
+
+impl Server {
+    /// Puts a server together; nothing listens yet.
+    ///
+    /// # Errors
+    /// [`WiringError`] in words for the operator.
+    pub async fn assemble(mut config: Config, shutdown: CancellationToken) -> Result<Self, WiringError> {
+        let metrics = Arc::new(Metrics::default());
+        let (store, embedded, keys) = store_and_keys(&config).await?;
+        let mock = mock_of(&config)?;
+        let clock: Arc<dyn Clock> = match &mock {
+            Some(mock) => Arc::<DevelopmentClock>::clone(&mock.clock),
+            None => Arc::new(SystemClock),
+        };
+        let senders = senders_of(&mut config, mock.as_ref(), &metrics)?;
+        let registry: Option<Arc<dyn Registry>> =
+            embedded.is_some().then(|| Arc::new(FileRegistry::new(&config.data_dir)) as Arc<dyn Registry>);
+        let api_keys = Arc::new(ApiKeys::new(fixed_keys(&config.api_keys), registry));
+        api_keys.refresh().await.map_err(part)?;
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, Arc::clone(&metrics)));
+        let services: BTreeMap<_, _> = std::mem::take(&mut config.services)
+            .into_iter()
+            .map(|(name, service)| (name.to_string(), Arc::new(service)))
+            .collect();
+        let verifier = Verifier::new(VerifierParts {
+            store: Arc::clone(&store),
+            senders,
+            clock: Arc::clone(&clock),
+            random: Arc::new(SystemRandom),
+            keys: Arc::new(keys),
+            send_deadline: config.send_deadline,
+            expose_codes: config.expose_codes && mock.is_some(),
+        });
+        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown });
+        Ok(Self { app, mock, embedded, store, clock })
+    }
+
+    /// Starts what runs beside the requests: the sweep of expired records, the watch over API keys.
+    pub fn start_chores(&self) {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(PURGE_EVERY);
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+            loop {
+                tick.tick().await;
+                if let Err(error) = store.purge(clock.now()).await {
+                    tracing::error!(%error, "expired records are not swept");
+                }
+            }
+        });
+        tokio::spawn(Arc::clone(&self.app.api_keys).follow());
+    }
+}

@@ -1,0 +1,10 @@
+//! The durable embedded store of verifyd: live state in memory over a journal and checkpoints. See the crate's README for how the log
+//! was chosen and what it costs.
+
+pub mod journal;
+mod registry;
+mod store;
+
+pub use journal::{CheckpointError, OpenError, Stats};
+pub use registry::FileRegistry;
+pub use store::{EmbeddedStore, IndexKey};

@@ -1,0 +1,423 @@
+//! The embedded store: core's state machine in memory, every change journaled before it is acknowledged.
+//!
+//! A verb runs under one lock and hands the packed records it changed to the journal before it unlocks, so the order on disk is
+//! the order of the decisions; it is answered when the commit is on disk. An answer that reports what another verb has just
+//! decided waits for that verb's commit too. When the disk is full, what did not get there is taken back out of memory and
+//! the callers get [`StoreError::Unavailable`]; reads go on.
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use verifyd_core::clock::{Timestamp, duration_ms};
+use verifyd_core::id::{ServiceId, VerificationId};
+use verifyd_core::keys::PhoneHash;
+use verifyd_core::store::state::{RecordKey, State, StateOptions, Write};
+use verifyd_core::store::{
+    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
+    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
+};
+
+use crate::journal::{
+    self, Change, CheckpointError, CommitError, Durable, Journal, Journaled, OpenError, OpenJournal, Options, Records,
+    Stats,
+};
+
+/// The version of keys and values in the files.
+const SCHEMA: u32 = 1;
+/// Journal and checkpoints lie in this folder of the data directory.
+const FOLDER: &str = "store";
+const META_KEY: &[u8] = &[0];
+const INDEX_KEY: &[u8] = b"index-key";
+/// What was erased or has expired is gone from the files at the latest this long after.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(3600);
+/// When to try again while the disk is full or does not keep up.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// A read looks at most this often at a state that is taken back under it.
+const READ_TRIES: usize = 3;
+
+/// The key that the store's hashes of numbers were made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// Its name.
+    pub name: String,
+    /// Its fingerprint.
+    pub fingerprint: [u8; 8],
+}
+
+/// What lives in memory.
+#[derive(Debug)]
+struct Live {
+    state: State,
+    index_key: Option<IndexKey>,
+    /// The store's own record was in a commit that found the disk full: the next commit has it again.
+    meta_lost: bool,
+    /// The shard that the state sweeps next: it takes them in turn.
+    next_sweep: u8,
+}
+
+impl Live {
+    fn new(options: StateOptions) -> Self {
+        Self { state: State::new(options), index_key: None, meta_lost: false, next_sweep: 0 }
+    }
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<Live>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        // A verb that panicked has left whole records: each is replaced in one step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What takes one operation back.
+#[derive(Debug)]
+struct Undo(Vec<Write>);
+
+impl Journaled for Shared {
+    type Undo = Undo;
+
+    fn undo(&self, take: &mut dyn FnMut() -> Vec<Undo>) {
+        let mut live = self.lock();
+        for Undo(writes) in take().into_iter().rev() {
+            live.state.undo(writes);
+        }
+        live.meta_lost = true;
+    }
+
+    /// Cursor 0 is the store's own records, 1 to 256 are the shards.
+    fn snapshot(&self, cursor: u64, records: &mut Records<'_>) -> Option<u64> {
+        let live = self.lock();
+        let Some(shard) = cursor.checked_sub(1).map(u8::try_from) else {
+            if let Ok(meta) = live.state.meta() {
+                records.put(META_KEY, &meta);
+            }
+            if let Some(bytes) = live.index_key.as_ref().and_then(|key| postcard::to_stdvec(key).ok()) {
+                records.put(INDEX_KEY, &bytes);
+            }
+            return Some(1);
+        };
+        let shard = shard.ok()?;
+        for (key, value) in live.state.shard(shard) {
+            records.put(&key.to_bytes(), value);
+        }
+        (shard < u8::MAX).then(|| u64::from(shard) + 2)
+    }
+}
+
+/// A durable store in a directory, for one process.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    journal: Arc<Journal<Shared>>,
+    folder: PathBuf,
+    last_checkpoint_ms: AtomicU64,
+}
+
+impl EmbeddedStore {
+    /// Opens the store of a data directory, or makes an empty one. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another process has it, a file is damaged or of a newer version, or the system refuses.
+    pub fn open(data_dir: &Path, options: StateOptions) -> Result<Self, OpenError> {
+        let folder = data_dir.join(FOLDER);
+        let mut live = Live::new(options);
+        let open = journal::open(Options::new(&folder, SCHEMA), &mut |change| replay(&mut live, change))?;
+        Self::start(open, live, folder)
+    }
+
+    fn start(open: OpenJournal, live: Live, folder: PathBuf) -> Result<Self, OpenError> {
+        let found = open.recovery();
+        tracing::info!(
+            records = live.state.len(),
+            checkpoint_bytes = found.checkpoint_bytes,
+            journal_bytes = found.journal_bytes,
+            "the store is open"
+        );
+        let shared = Arc::new(Shared(Mutex::new(live)));
+        let journal = Arc::new(open.start(Arc::clone(&shared), &Handle::current())?);
+        Ok(Self { shared, journal, folder, last_checkpoint_ms: AtomicU64::new(0) })
+    }
+
+    /// The key that the store's hashes of numbers were made with; `None` in a new store.
+    #[must_use]
+    pub fn index_key(&self) -> Option<IndexKey> {
+        self.shared.lock().index_key.clone()
+    }
+
+    /// Records the key that the store's hashes of numbers are made with; durable before it returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be written.
+    pub async fn set_index_key(&self, name: &str, fingerprint: [u8; 8]) -> Result<(), StoreError> {
+        let index = IndexKey { name: name.to_owned(), fingerprint };
+        let bytes = postcard::to_stdvec(&index).map_err(|_source| StoreError::Corrupt("the index key"))?;
+        let durable = {
+            let mut live = self.shared.lock();
+            live.index_key = Some(index);
+            self.journal.submit(Undo(Vec::new()), |records| records.put(INDEX_KEY, &bytes))
+        };
+        durable.map_err(|rejected| unavailable(&rejected.error))?.wait().await.map_err(|error| unavailable(&error))
+    }
+
+    /// Returns once the store can never write again, with the reason. The process should then end with a failure.
+    pub async fn fatal(&self) -> Arc<str> {
+        self.journal.fatal().await
+    }
+
+    /// Writes a checkpoint now: after it, what was erased before is in no file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the journal then still holds everything.
+    pub async fn checkpoint(&self) -> Result<(), CheckpointError> {
+        self.journal.checkpoint().await
+    }
+
+    /// Counts and sizes of the journal.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.journal.stats()
+    }
+
+    /// The folder with the files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Commits what waits and frees the directory.
+    pub async fn close(&self) {
+        self.journal.close().await;
+    }
+
+    /// Runs a verb, journals what it changed and answers when that is on disk.
+    async fn change<T>(&self, verb: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let (outcome, durable) = {
+            let mut live = self.shared.lock();
+            self.journal.check().map_err(|error| unavailable(&error))?;
+            let outcome = verb(&mut live.state);
+            let mut writes = live.state.take_writes();
+            if outcome.is_err() {
+                live.state.undo(std::mem::take(&mut writes));
+            }
+            (outcome, self.submit(&mut live, writes)?)
+        };
+        if let Some(durable) = durable {
+            durable.wait().await.map_err(|error| unavailable(&error))?;
+        }
+        outcome
+    }
+
+    /// Hands changed records to the journal, under the lock. A refusal changes no record but may have moved the latest instant,
+    /// which it rests on: it is answered when that is on disk, so that what was told to be over is over after a restart too.
+    fn submit(&self, live: &mut Live, writes: Vec<Write>) -> Result<Option<Durable>, StoreError> {
+        let mut meta = live.state.take_meta()?;
+        if meta.is_none() && std::mem::take(&mut live.meta_lost) {
+            meta = Some(live.state.meta()?);
+        }
+        if writes.is_empty() && meta.is_none() {
+            return Ok(self.journal.barrier());
+        }
+        let keys: Vec<RecordKey> = writes.iter().map(|write| write.key).collect();
+        let state = &live.state;
+        let submitted = self.journal.submit(Undo(writes), |records| {
+            if let Some(meta) = &meta {
+                records.put(META_KEY, meta);
+            }
+            for key in keys {
+                match state.packed(&key) {
+                    Some(value) => records.put(&key.to_bytes(), value),
+                    None => records.delete(&key.to_bytes()),
+                }
+            }
+        });
+        submitted.map(Some).map_err(|rejected| {
+            live.state.undo(rejected.undo.0);
+            live.meta_lost = true;
+            unavailable(&rejected.error)
+        })
+    }
+
+    /// Sweeps a shard and journals what went: it must not come back with a restart.
+    fn sweep(&self, now: Timestamp) -> Result<(usize, Option<Durable>), StoreError> {
+        let mut live = self.shared.lock();
+        self.journal.check().map_err(|error| unavailable(&error))?;
+        let shard = live.next_sweep;
+        live.next_sweep = shard.wrapping_add(1);
+        let mut keys: Vec<RecordKey> = live.state.shard(shard).map(|(key, _)| key).collect();
+        let gone = live.state.purge(now);
+        if gone == 0 {
+            return Ok((0, None));
+        }
+        keys.retain(|key| live.state.packed(key).is_none());
+        // Nothing to undo: what is due and still on disk is due again after a restart.
+        let submitted = self.journal.submit(Undo(Vec::new()), |records| {
+            for key in keys {
+                records.delete(&key.to_bytes());
+            }
+        });
+        submitted.map(|durable| (gone, Some(durable))).map_err(|rejected| unavailable(&rejected.error))
+    }
+
+    /// Runs a read. What it saw must be on disk before it is told; when that is taken back instead, it looks again.
+    async fn read<T>(&self, look: impl Fn(&State) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        for _ in 0..READ_TRIES {
+            let (seen, barrier) = {
+                let live = self.shared.lock();
+                (look(&live.state), self.journal.barrier())
+            };
+            match barrier {
+                None => return seen,
+                Some(durable) => match durable.wait().await {
+                    Ok(()) => return seen,
+                    Err(CommitError::Full) => {}
+                    Err(error) => return Err(unavailable(&error)),
+                },
+            }
+        }
+        Err(unavailable(&CommitError::Full))
+    }
+
+    /// Starts a checkpoint if the last one is long ago, so that what is erased does not stay in the files.
+    fn checkpoint_if_due(&self, now: Timestamp) {
+        let now_ms = now.unix_ms();
+        let last = self.last_checkpoint_ms.load(Ordering::Relaxed);
+        if last == 0 {
+            self.last_checkpoint_ms.store(now_ms, Ordering::Relaxed);
+            return;
+        }
+        if now_ms.saturating_sub(last) < duration_ms(CHECKPOINT_EVERY) || self.journal.stats().journal_bytes == 0 {
+            return;
+        }
+        self.last_checkpoint_ms.store(now_ms, Ordering::Relaxed);
+        let journal = Arc::clone(&self.journal);
+        tokio::spawn(async move {
+            if let Err(error) = journal.checkpoint().await {
+                tracing::warn!(%error, "a checkpoint could not be written");
+            }
+        });
+    }
+}
+
+fn replay(live: &mut Live, change: Change<'_>) -> Result<(), &'static str> {
+    if change.schema != SCHEMA {
+        return Err("written under another schema");
+    }
+    match (change.key, change.value) {
+        (META_KEY, Some(value)) => {
+            live.state.restore_meta(value).map_err(|_bad| "the store's own record cannot be read")
+        }
+        (INDEX_KEY, Some(value)) => {
+            live.index_key = Some(postcard::from_bytes(value).map_err(|_bad| "the index key cannot be read")?);
+            Ok(())
+        }
+        (META_KEY | INDEX_KEY, None) => Err("one of the store's own records is deleted"),
+        (key, value) => {
+            let key = RecordKey::from_bytes(key).map_err(|_bad| "a key of no known kind")?;
+            live.state.restore(key, value.map(Into::into));
+            Ok(())
+        }
+    }
+}
+
+fn unavailable(error: &CommitError) -> StoreError {
+    match error {
+        CommitError::Full | CommitError::Busy | CommitError::TooLarge | CommitError::Closed => {
+            StoreError::Unavailable { reason: error.to_string(), retry_after: RETRY_AFTER }
+        }
+        CommitError::Fatal(_) => StoreError::Fatal,
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn admit(&self, admission: Admission, now: Timestamp) -> Result<AdmitOutcome, StoreError> {
+        self.change(|state| state.admit(&admission, now)).await
+    }
+
+    async fn check(&self, check: CheckRequest, now: Timestamp) -> Result<CheckOutcome, StoreError> {
+        self.change(|state| state.check(&check, now)).await
+    }
+
+    async fn settle(&self, settle: SettleRequest, now: Timestamp) -> Result<Settlement, StoreError> {
+        self.change(|state| state.settle(&settle, now)).await
+    }
+
+    async fn cancel(
+        &self,
+        service: ServiceId,
+        id: VerificationId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
+        self.change(|state| state.cancel(service, &id, now)).await
+    }
+
+    async fn load(
+        &self,
+        service: ServiceId,
+        id: VerificationId,
+        rules: Rules,
+        now: Timestamp,
+    ) -> Result<Option<Loaded>, StoreError> {
+        self.read(|state| state.load(service, &id, &rules, now)).await
+    }
+
+    async fn info(&self, request: InfoRequest, now: Timestamp) -> Result<InfoOutcome, StoreError> {
+        self.read(|state| state.info(&request, now)).await
+    }
+
+    async fn forget(
+        &self,
+        service: Option<ServiceId>,
+        phone: PhoneHash,
+        now: Timestamp,
+    ) -> Result<ForgetOutcome, StoreError> {
+        self.change(|state| state.forget(service, &phone, now)).await
+    }
+
+    async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
+        self.change(|state| state.unlock(service, &phone, now)).await
+    }
+
+    async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let (gone, durable) = self.sweep(now)?;
+        self.checkpoint_if_due(now);
+        if let Some(durable) = durable {
+            durable.wait().await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(gone)
+    }
+
+    /// Changes every record, so it is made durable as a whole by a checkpoint instead of through the journal. If that fails,
+    /// the store must not be used further in this process; a restart has the old state.
+    async fn accept_clock(&self, now: Timestamp) -> Result<(), StoreError> {
+        {
+            let mut live = self.shared.lock();
+            let accepted = live.state.accept_clock(now);
+            let writes = live.state.take_writes();
+            if accepted.is_err() {
+                live.state.undo(writes);
+            }
+            accepted?;
+        }
+        self.journal
+            .checkpoint()
+            .await
+            .map_err(|error| StoreError::Unavailable { reason: error.to_string(), retry_after: RETRY_AFTER })
+    }
+
+    async fn ready(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.journal.check().map_err(|error| unavailable(&error))?;
+        self.shared.lock().state.ready(now)
+    }
+}

@@ -1,0 +1,197 @@
+//! `cargo xtask bench restart`: a server with many verifications pending is killed and started again.
+//!
+//! It is filled over HTTP, every start for a new number and acknowledged only when durable, then ended by `kill -9`, so the
+//! first restart reads whatever the crash left. After every restart the verifications acknowledged last are still there
+//! and at the end their codes are right: a quick start that forgot something would be worth nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use xshell::Shell;
+
+use super::client::Client;
+use super::server::Server;
+use crate::Result;
+use crate::project;
+
+/// The figure that is promised.
+const TARGET: Duration = Duration::from_secs(2);
+const RESTARTS: usize = 5;
+/// Filling stops with an error after this long: the machine is too busy for a figure.
+const FILL_AT_MOST: Duration = Duration::from_secs(1800);
+/// Numbers of one area code that are valid in the United States: the exchange begins with 2 to 9.
+const NUMBERS_PER_AREA: u64 = 8_000_000;
+const AREAS: [u16; 4] = [201, 202, 203, 205];
+/// Nothing may expire while the bench runs, and nothing be refused for lack of room.
+const VARIABLES: &[(&str, &str)] =
+    &[("VERIFYD_SERVICE__DEFAULT__TTL", "24h"), ("VERIFYD_STORE__MAX_RECORDS", "100000000"), ("VERIFYD_LOG", "error")];
+
+/// The options of `cargo xtask bench restart`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How many verifications are pending
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=30_000_000))]
+    pending: u64,
+    /// How many connections fill the server
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    connections: u64,
+}
+
+/// A start that was acknowledged.
+struct Acknowledged {
+    id: String,
+    code: String,
+}
+
+/// Measures and prints; an error if the target is missed or something acknowledged is lost.
+pub(crate) fn run(shell: &Shell, binary: &Path, arguments: &Arguments) -> Result<()> {
+    let data = project::scratch(&project::metadata(shell)?, "bench-restart");
+    shell.remove_path(&data)?;
+    shell.create_dir(&data)?;
+    let measured = measure(binary, &data, arguments);
+    shell.remove_path(&data)?;
+    measured
+}
+
+fn measure(binary: &Path, data: &Path, arguments: &Arguments) -> Result<()> {
+    let server = Server::start(binary, data, VARIABLES)?;
+    println!("empty store: ready after {}", shown(server.ready_after));
+    let empty_bytes = server.memory_bytes();
+    let began = Instant::now();
+    let acknowledged = fill(&server.address, arguments)?;
+    let took = began.elapsed();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = arguments.pending as f64 / took.as_secs_f64();
+    println!(
+        "{} starts acknowledged in {:.0} s ({rate:.0} a second, generator on the same cores)",
+        arguments.pending,
+        took.as_secs_f64()
+    );
+    server.kill()?;
+    println!("killed; {} MiB in files", size_bytes(data)? >> 20);
+
+    let mut times = Vec::new();
+    for _ in 0..RESTARTS {
+        let server = Server::start(binary, data, VARIABLES)?;
+        let memory =
+            server.memory_bytes().zip(empty_bytes).map(|(now, empty)| now.saturating_sub(empty) / arguments.pending);
+        let memory = memory.map_or(String::new(), |bytes| format!(", {bytes} bytes of memory each"));
+        println!("{} pending: ready after {}{memory}", arguments.pending, shown(server.ready_after));
+        still_pending(&server.address, &acknowledged)?;
+        times.push(server.ready_after);
+        if times.len() == RESTARTS {
+            still_right(&server.address, &acknowledged)?;
+        }
+        server.kill()?;
+    }
+    let worst = times.into_iter().max().unwrap_or_default();
+    println!("the last {} acknowledged are all there and their codes are right", acknowledged.len());
+    println!("slowest of {RESTARTS} restarts: {} (target: under {})", shown(worst), shown(TARGET));
+    if worst < TARGET { Ok(()) } else { Err("the target is missed".into()) }
+}
+
+/// Starts one verification for each of `pending` new numbers; gives back the last one of every connection.
+fn fill(address: &str, arguments: &Arguments) -> Result<Vec<Acknowledged>> {
+    let next = AtomicU64::new(0);
+    let until = Instant::now() + FILL_AT_MOST;
+    let work = || {
+        let mut client = Client::connect(address).map_err(|error| error.to_string())?;
+        let mut last = None;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= arguments.pending {
+                return Ok(last);
+            }
+            if Instant::now() > until {
+                return Err(format!("the machine is too busy: {number} starts in {} s", FILL_AT_MOST.as_secs()));
+            }
+            last = Some(start(&mut client, number).map_err(|error| {
+                // Nobody need go on.
+                next.store(arguments.pending, Ordering::Relaxed);
+                error.to_string()
+            })?);
+        }
+    };
+    let results: Vec<Result<Option<Acknowledged>, String>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..arguments.connections).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| Err("a connection broke off".to_owned())))
+            .collect()
+    });
+    let last: Vec<Option<Acknowledged>> = results.into_iter().collect::<Result<_, String>>()?;
+    Ok(last.into_iter().flatten().collect())
+}
+
+fn start(client: &mut Client, number: u64) -> Result<Acknowledged> {
+    let reply = client.post("/v1/verifications", &format!("{{\"to\":\"{}\"}}", phone_number(number)))?;
+    match (reply.status, reply.text("id"), reply.text("test_code")) {
+        (201, Some(id), Some(code)) => Ok(Acknowledged { id: id.to_owned(), code: code.to_owned() }),
+        _ => Err(format!("a start was answered with {}: {}", reply.status, reply.body).into()),
+    }
+}
+
+/// A number of its own for each index.
+fn phone_number(index: u64) -> String {
+    let area = usize::try_from(index / NUMBERS_PER_AREA).ok().and_then(|area| AREAS.get(area)).unwrap_or(&206);
+    format!("+1{area}{}", 2_000_000 + index % NUMBERS_PER_AREA)
+}
+
+fn still_pending(address: &str, acknowledged: &[Acknowledged]) -> Result<()> {
+    let mut client = Client::connect(address)?;
+    for Acknowledged { id, .. } in acknowledged {
+        let reply = client.get(&format!("/v1/verifications/{id}"))?;
+        if reply.status != 200 || reply.text("status") != Some("pending") {
+            return Err(format!("acknowledged and lost: {id} is answered with {}: {}", reply.status, reply.body).into());
+        }
+    }
+    Ok(())
+}
+
+fn still_right(address: &str, acknowledged: &[Acknowledged]) -> Result<()> {
+    let mut client = Client::connect(address)?;
+    for Acknowledged { id, code } in acknowledged {
+        let reply = client.post(&format!("/v1/verifications/{id}/check"), &format!("{{\"code\":\"{code}\"}}"))?;
+        if reply.text("status") != Some("approved") {
+            return Err(format!("the code of {id} is no longer right: {}: {}", reply.status, reply.body).into());
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of all files in a directory and below.
+fn size_bytes(directory: &Path) -> Result<u64> {
+    let mut directories: Vec<PathBuf> = vec![directory.to_owned()];
+    let mut sum = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            } else {
+                sum += metadata.len();
+            }
+        }
+    }
+    Ok(sum)
+}
+
+fn shown(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_has_a_number_of_its_own() {
+        assert_eq!(phone_number(0), "+12012000000");
+        assert_eq!(phone_number(NUMBERS_PER_AREA - 1), "+12019999999");
+        assert_eq!(phone_number(NUMBERS_PER_AREA), "+12022000000");
+        assert_eq!(phone_number(30_000_000 - 1).len(), 12);
+    }
+}

@@ -1,0 +1,87 @@
+//! The external suites: programs in other languages that hold the built binary against something that is not ours.
+//!
+//! A suite is a row of [`SUITES`]: its name, how it is set up and how it is run. Setting up installs only what is missing.
+
+use std::path::Path;
+
+use xshell::{Shell, cmd};
+
+use crate::Result;
+use crate::project;
+use crate::python;
+use crate::steps::Outcome;
+
+/// One suite. It passes if its program exits with 0.
+pub(crate) struct Suite {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    needs: Needs,
+    /// The script, relative to the root; it gets the path of the built `verifyd` as its only argument.
+    script: &'static str,
+}
+
+/// What runs a suite's script.
+enum Needs {
+    /// Python with the packages of this file, relative to the root, in an environment of its own.
+    Python { requirements: &'static str },
+}
+
+const SUITES: &[Suite] = &[Suite {
+    name: "phone-numbers",
+    needs: Needs::Python { requirements: "tests/differential/requirements.txt" },
+    script: "tests/differential/phone_numbers.py",
+}];
+
+/// All suites, or the one of that name.
+pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<&'static Suite>> {
+    let chosen: Vec<_> = SUITES.iter().filter(|suite| only.is_none_or(|name| name == suite.name)).collect();
+    if chosen.is_empty() {
+        let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        return Err(format!("no such suite; there is: {}", known.join(", ")).into());
+    }
+    Ok(chosen)
+}
+
+impl Suite {
+    /// Sets up and runs the suite. An error is a failure: a suite is never passed over in silence.
+    pub(crate) fn run(&self, shell: &Shell) -> Result<Outcome> {
+        let metadata = project::metadata(shell)?;
+        let binary = metadata.target_directory.join("debug").join("verifyd");
+        let script = self.script;
+        if !shell.path_exists(script) {
+            return Err(format!("{script} is missing").into());
+        }
+        match self.needs {
+            Needs::Python { requirements } => {
+                let home = project::scratch(&metadata, self.name);
+                let python = python::environment(shell, &home, Path::new(requirements))?;
+                cmd!(shell, "{python} {script} {binary}").run()?;
+            }
+        }
+        Ok(Outcome::Passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_name_all_are_chosen_and_an_unknown_name_is_refused() {
+        assert_eq!(chosen(None).unwrap().len(), SUITES.len());
+        assert_eq!(chosen(Some("phone-numbers")).unwrap().len(), 1);
+        let refused = chosen(Some("phone")).err().unwrap().to_string();
+        assert_eq!(refused, "no such suite; there is: phone-numbers");
+    }
+
+    #[test]
+    fn the_files_of_every_suite_exist() {
+        let shell = project::shell().unwrap();
+        for suite in SUITES {
+            let Needs::Python { requirements } = suite.needs;
+            for path in [suite.script, requirements] {
+                assert!(shell.path_exists(path), "{path}");
+            }
+        }
+    }
+}
