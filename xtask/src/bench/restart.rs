@@ -49,10 +49,12 @@ struct Acknowledged {
 pub(crate) fn run(shell: &Shell, binary: &Path, arguments: &Arguments) -> Result<()> {
     let data = project::scratch(&project::metadata(shell)?, "bench-restart");
     shell.remove_path(&data)?;
+    shell.remove_path(data.with_extension("log"))?;
     shell.create_dir(&data)?;
     let measured = measure(binary, &data, arguments);
     shell.remove_path(&data)?;
     measured
+        .map_err(|error| format!("{error}; what the server said is in {}", data.with_extension("log").display()).into())
 }
 
 fn measure(binary: &Path, data: &Path, arguments: &Arguments) -> Result<()> {

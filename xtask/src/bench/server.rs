@@ -1,5 +1,6 @@
 //! A `verifyd dev` as a child process: on a free port, with its data where the bench says, ended when it goes out of scope.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,8 +24,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `verifyd dev` with these variables and no others of verifyd or its senders; returns when it is ready.
+    /// Starts `verifyd dev` with these variables and no others of verifyd or its senders; returns when it is ready. What it
+    /// complains about goes to a file beside `data`.
     pub(super) fn start(binary: &Path, data: &Path, variables: &[(&str, &str)]) -> Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(data.with_extension("log"))?;
         let mut command = Command::new(binary);
         let foreign = std::env::vars_os().map(|(name, _)| name);
         for name in foreign.filter(|name| ["VERIFYD_", "TWILIO_", "SMS_"].iter().any(|begin| begins(name, begin))) {
@@ -32,7 +35,7 @@ impl Server {
         }
         command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).envs(variables.iter().copied());
         let began = Instant::now();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         // From here on the process is ended whatever happens.
         let mut server = Self { child, address: String::new(), ready_after: Duration::ZERO };
         server.address = server.announced_address()?;
@@ -63,6 +66,16 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
         Some(kib * 1024)
+    }
+
+    /// CPU time it has had so far, of all its threads: what holds on a busy machine; `None` where the system does not tell.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // The second field is the name in brackets; user and system time are the fields 14 and 15, in hundredths of a second.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(Duration::from_millis((user + system) * 10))
     }
 
     /// Ends it as `kill -9` does: nothing is flushed, nothing is closed.

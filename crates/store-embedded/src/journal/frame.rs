@@ -193,7 +193,7 @@ pub(super) fn checkpoint_end(changes: u64) -> Vec<u8> {
 /// A record after the header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
-    /// A numbered group; its changes are read by [`changes`].
+    /// A numbered group; its changes are read by [`next_change`].
     Group(u64, &'a [u8]),
     /// The end of a checkpoint and how many changes it holds.
     CheckpointEnd(u64),

@@ -17,7 +17,7 @@
 //! - A torn last write is cut; other damage, a missing file and a newer format or schema are refused by name.
 //! - Files can be read by their owner only, and what was deleted is in none of them after the next checkpoint.
 //!
-//! [`frame`] describes the bytes, [`recovery`] what may be found at a start, [`checkpoint`] why a crash inside it is harmless.
+//! `frame.rs` describes the bytes, `recovery.rs` what may be found at a start, `checkpoint.rs` why a crash inside it is harmless.
 
 mod checkpoint;
 mod disk;

@@ -1,5 +1,6 @@
 //! Tests of the configuration: no process environment, no files, no clock.
 
+mod page;
 mod loads;
 mod print;
 mod profiles;
