@@ -160,7 +160,13 @@ impl VerificationCode {
 }
 
 fn is_separator(c: char) -> bool {
-    c == '-' || c == '\u{2010}' || c == '\u{2011}' || c == '\u{2012}' || c == '\u{2013}' || c.is_whitespace() || is_invisible(c)
+    c == '-'
+        || c == '\u{2010}'
+        || c == '\u{2011}'
+        || c == '\u{2012}'
+        || c == '\u{2013}'
+        || c.is_whitespace()
+        || is_invisible(c)
 }
 
 #[cfg(test)]
@@ -171,17 +177,33 @@ mod tests {
     #[test]
     fn guesses_are_normalised_and_everything_else_is_refused() {
         for (text, digits) in [
-            ("123456", "123456"), (" 123 456 ", "123456"), ("123-456", "123456"), ("\u{200e}123\u{a0}456", "123456"),
-            ("٠١٢٣٤٥", "012345"), ("۰۱۲۳۴۵", "012345"), ("०१२३४५", "012345"), ("০১২৩৪৫", "012345"), ("１２３４５６", "123456"),
-            ("0000", "0000"), ("1234567890", "1234567890"), ("1 2 3\t4\n", "1234"),
+            ("123456", "123456"),
+            (" 123 456 ", "123456"),
+            ("123-456", "123456"),
+            ("\u{200e}123\u{a0}456", "123456"),
+            ("٠١٢٣٤٥", "012345"),
+            ("۰۱۲۳۴۵", "012345"),
+            ("०१२३४५", "012345"),
+            ("০১২৩৪৫", "012345"),
+            ("１２３４５６", "123456"),
+            ("0000", "0000"),
+            ("1234567890", "1234567890"),
+            ("1 2 3\t4\n", "1234"),
         ] {
             assert_eq!(VerificationCode::parse(text).unwrap().expose(), digits, "{text:?}");
         }
         let long = " ".repeat(65);
         for (text, error) in [
-            ("", CodeError::Length), ("123", CodeError::Length), ("12345678901", CodeError::Length), (&long, CodeError::Length),
-            ("12345O", CodeError::NotDigits), ("12a456", CodeError::NotDigits), ("123.456", CodeError::NotDigits),
-            ("¹²³⁴⁵⁶", CodeError::NotDigits), ("一二三四", CodeError::NotDigits), ("+123456", CodeError::NotDigits),
+            ("", CodeError::Length),
+            ("123", CodeError::Length),
+            ("12345678901", CodeError::Length),
+            (&long, CodeError::Length),
+            ("12345O", CodeError::NotDigits),
+            ("12a456", CodeError::NotDigits),
+            ("123.456", CodeError::NotDigits),
+            ("¹²³⁴⁵⁶", CodeError::NotDigits),
+            ("一二三四", CodeError::NotDigits),
+            ("+123456", CodeError::NotDigits),
         ] {
             assert_eq!(VerificationCode::parse(text).unwrap_err(), error, "{text:?}");
         }

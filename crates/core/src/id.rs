@@ -130,7 +130,15 @@ mod tests {
     fn ids_round_trip_and_reject_everything_else() {
         let id: VerificationId = "VE00112233445566778899aabbccddeeff".parse().unwrap();
         assert_eq!(id.to_string(), "VE00112233445566778899aabbccddeeff");
-        for bad in ["", "VE", "VA00112233445566778899aabbccddeeff", "VE00112233445566778899aabbccddeef", "VE00112233445566778899aabbccddeeff0", "VE+0112233445566778899aabbccddeeff", "VE0011223344556677889\u{e9}aabbccddeef"] {
+        for bad in [
+            "",
+            "VE",
+            "VA00112233445566778899aabbccddeeff",
+            "VE00112233445566778899aabbccddeef",
+            "VE00112233445566778899aabbccddeeff0",
+            "VE+0112233445566778899aabbccddeeff",
+            "VE0011223344556677889\u{e9}aabbccddeef",
+        ] {
             assert!(bad.parse::<VerificationId>().is_err(), "{bad}");
         }
     }

@@ -9,8 +9,8 @@ use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::store::state::{State, StateOptions};
 use crate::store::{
-    AdmitOutcome, Admission, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest, Loaded,
-    Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
+    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 /// A store that lives in memory alone.
@@ -64,7 +64,12 @@ impl Store for MemoryStore {
         self.change(|state| state.settle(&settle, now))
     }
 
-    async fn cancel(&self, service: ServiceId, id: VerificationId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
+    async fn cancel(
+        &self,
+        service: ServiceId,
+        id: VerificationId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
         self.change(|state| state.cancel(service, &id, now))
     }
 

@@ -22,6 +22,7 @@ impl StoreFactory for Memory {
 }
 
 /// 40 seeds of 1,500 operations in each of two tests, which run side by side.
+#[expect(clippy::expect_used, reason = "a seed that is no number must stop the test")]
 async fn forty_seeds(first: u64) {
     // Another block of seeds: `VERIFYD_MODEL_SEED=1000 cargo test -p verifyd-core --test memory_model`.
     let offset: u64 = std::env::var("VERIFYD_MODEL_SEED").ok().map_or(0, |text| text.parse().expect("a number"));
@@ -38,4 +39,9 @@ async fn the_memory_store_agrees_with_the_oracle() {
 #[tokio::test]
 async fn the_memory_store_agrees_with_the_oracle_on_other_seeds() {
     forty_seeds(40).await;
+}
+
+#[tokio::test]
+async fn what_once_differed_agrees() {
+    model::replay_reproductions(&Memory).await;
 }

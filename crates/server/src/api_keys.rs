@@ -75,9 +75,8 @@ impl ApiKeys {
     pub async fn refresh(&self) -> Result<(), RegistryError> {
         let Some(registry) = &self.registry else { return Ok(()) };
         let live = registry.keys().await?.into_iter().filter(|key| key.revoked_at.is_none());
-        let table: Table = live
-            .map(|key| (key.secret, Caller::new(&key.id.to_string(), key.service.as_ref(), &key.scopes)))
-            .collect();
+        let table: Table =
+            live.map(|key| (key.secret, Caller::new(&key.id.to_string(), key.service.as_ref(), &key.scopes))).collect();
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         Ok(())
     }

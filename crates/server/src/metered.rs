@@ -11,8 +11,8 @@ use verifyd_core::keys::PhoneHash;
 use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::sender::{Message, Receipt, SendError, Sender};
 use verifyd_core::store::{
-    AdmitOutcome, Admission, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest, Loaded,
-    Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
+    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 use crate::metrics::Metrics;
@@ -57,7 +57,12 @@ impl Store for MeteredStore {
         self.timed("settle", self.inner.settle(settle, now)).await
     }
 
-    async fn cancel(&self, service: ServiceId, id: VerificationId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
+    async fn cancel(
+        &self,
+        service: ServiceId,
+        id: VerificationId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
         self.timed("cancel", self.inner.cancel(service, id, now)).await
     }
 

@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics text format. Every label comes from a closed set: no number, no id, no free text.
+//! Metrics in the text format of `OpenMetrics`. Every label comes from a closed set: no number, no id, no free text.
 
 use std::fmt;
 use std::sync::atomic::AtomicI64;

@@ -40,7 +40,9 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Human => lines.with_ansi(ansi).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed(),
+        LogFormat::Human => {
+            lines.with_ansi(ansi).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed()
+        }
         LogFormat::Json => {
             lines.json().flatten_event(true).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed()
         }

@@ -1,6 +1,6 @@
 //! From a configuration to a running server: the only place that names stores and senders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock};
+use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
 use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
 use verifyd_core::memory::MemoryStore;
 use verifyd_core::random::SystemRandom;
@@ -25,7 +25,7 @@ use verifyd_store_embedded::{EmbeddedStore, FileRegistry};
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::{ApiKey, Config, KeySource, Sending, StoreKind};
 use crate::data_dir;
-use crate::http::App;
+use crate::http::{App, ForgetElsewhere};
 use crate::key_file;
 use crate::metered::{MeteredSender, MeteredStore};
 use crate::metrics::Metrics;
@@ -78,10 +78,7 @@ fn offset_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// How far the clock of a store in mock mode was moved forward.
-///
-/// # Errors
-/// [`WiringError::File`] if the offset is kept and cannot be read.
-pub fn development_offset(config: &Config) -> Result<Duration, WiringError> {
+fn development_offset(config: &Config) -> Result<Duration, WiringError> {
     match offset_file(config) {
         Some(path) => data_dir::kept_offset(&path).map_err(|source| WiringError::File { path, source }),
         None => Ok(Duration::ZERO),
@@ -94,6 +91,18 @@ fn mock_of(config: &Config) -> Result<Option<Mock>, WiringError> {
     }
     let clock = Arc::new(DevelopmentClock::new(SystemClock, development_offset(config)?));
     Ok(Some(Mock { inbox: Arc::new(Inbox::new()), clock, offset_file: offset_file(config) }))
+}
+
+/// Drops what the inbox holds of a forgotten number, in every form that the number's line was written to.
+fn forget_in_inbox(mock: &Mock) -> ForgetElsewhere {
+    let inbox = Arc::clone(&mock.inbox);
+    ForgetElsewhere::new(move |number| {
+        let line = number.limit_key();
+        let written = inbox.messages(None).into_iter().map(|message| message.to);
+        let scripted = inbox.scripts().into_iter().map(|script| script.to);
+        let forms: BTreeSet<_> = written.chain(scripted).filter(|to| to.limit_key() == line).collect();
+        forms.iter().for_each(|to| inbox.forget(to));
+    })
 }
 
 fn senders_of(config: &mut Config, mock: Option<&Mock>, metrics: &Arc<Metrics>) -> Result<Senders, WiringError> {
@@ -155,28 +164,52 @@ async fn store_and_keys(config: &Config) -> Result<(Arc<dyn Store>, Option<Arc<E
         )));
     }
     let keys = master_keys(&config.keys)?;
-    let ring = match store.index_key() {
-        Some(index) => {
-            let ring = KeyRing::new(&keys, Some(&index.name))?;
-            if ring.index_fingerprint() != index.fingerprint {
-                return Err(part(format!(
-                    "key {:?} is not the one this store's index of numbers was made with; give the old key under its id",
-                    index.name
-                )));
-            }
-            ring
+    let index = store.index_key();
+    let ring = KeyRing::new(&keys, index.as_ref().map(|index| index.name.as_str()))?;
+    if let Some(index) = index {
+        if ring.index_fingerprint() != index.fingerprint {
+            return Err(part(format!(
+                "key {:?} is not the one this store's index of numbers was made with; give the old key under its id",
+                index.name
+            )));
         }
-        None => {
-            let ring = KeyRing::new(&keys, None)?;
-            store.set_index_key(ring.index_name(), ring.index_fingerprint()).await.map_err(part)?;
-            ring
-        }
-    };
+    } else {
+        store.set_index_key(ring.index_name(), ring.index_fingerprint()).await.map_err(part)?;
+    }
     Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
 }
 
 fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
     keys.iter().map(|key| (key.secret, Caller::new(&key.name, key.service.as_ref(), &key.scopes))).collect()
+}
+
+/// The registry of a data directory, for commands that work beside a running server. The directory is made if it is absent.
+///
+/// # Errors
+/// [`WiringError`] if the store keeps no registry or the directory cannot be made.
+pub fn registry(config: &Config) -> Result<Arc<dyn Registry>, WiringError> {
+    if config.store.kind == StoreKind::Memory {
+        return Err(part(
+            "the memory store keeps no keys; put them into the configuration (api_keys) or VERIFYD_API_KEY",
+        ));
+    }
+    data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })?;
+    Ok(Arc::new(FileRegistry::new(&config.data_dir)))
+}
+
+/// Accepts the present time for a store that has seen a later one, and returns it. The server must be stopped.
+///
+/// # Errors
+/// [`WiringError`] if the store remembers no time, is in use, or cannot be written.
+pub async fn accept_clock(config: &Config) -> Result<Timestamp, WiringError> {
+    if config.store.kind == StoreKind::Memory {
+        return Err(part("only the embedded store remembers a time"));
+    }
+    let store = EmbeddedStore::open(&config.data_dir, config.store.options).map_err(part)?;
+    let now = DevelopmentClock::new(SystemClock, development_offset(config)?).now();
+    store.accept_clock(now).await.map_err(part)?;
+    store.close().await;
+    Ok(now)
 }
 
 /// A caller with all rights, for tests and for the development key.
@@ -217,7 +250,8 @@ impl Server {
             send_deadline: config.send_deadline,
             expose_codes: config.expose_codes && mock.is_some(),
         });
-        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown });
+        let forget_elsewhere = mock.as_ref().map(forget_in_inbox);
+        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown, forget_elsewhere });
         Ok(Self { app, mock, embedded, store, clock })
     }
 

@@ -2,9 +2,11 @@
 //! was chosen and what it costs.
 
 pub mod journal;
+mod live;
 mod registry;
 mod store;
 
 pub use journal::{CheckpointError, OpenError, Stats};
+pub use live::IndexKey;
 pub use registry::FileRegistry;
-pub use store::{EmbeddedStore, IndexKey};
+pub use store::EmbeddedStore;

@@ -11,11 +11,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use verifyd_core::clock::{Timestamp, duration_ms};
 use verifyd_core::id::{ServiceId, VerificationId};
@@ -26,94 +25,17 @@ use verifyd_core::store::{
     Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
-use crate::journal::{
-    self, Change, CheckpointError, CommitError, Durable, Journal, Journaled, OpenError, OpenJournal, Options, Records,
-    Stats,
-};
+use crate::journal::{self, CheckpointError, CommitError, Durable, Journal, OpenError, OpenJournal, Options, Stats};
+use crate::live::{INDEX_KEY, IndexKey, Live, META_KEY, SCHEMA, Shared, Undo, replay};
 
-/// The version of keys and values in the files.
-const SCHEMA: u32 = 1;
 /// Journal and checkpoints lie in this folder of the data directory.
 const FOLDER: &str = "store";
-const META_KEY: &[u8] = &[0];
-const INDEX_KEY: &[u8] = b"index-key";
 /// What was erased or has expired is gone from the files at the latest this long after.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(3600);
 /// When to try again while the disk is full or does not keep up.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// A read looks at most this often at a state that is taken back under it.
 const READ_TRIES: usize = 3;
-
-/// The key that the store's hashes of numbers were made with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndexKey {
-    /// Its name.
-    pub name: String,
-    /// Its fingerprint.
-    pub fingerprint: [u8; 8],
-}
-
-/// What lives in memory.
-#[derive(Debug)]
-struct Live {
-    state: State,
-    index_key: Option<IndexKey>,
-    /// The store's own record was in a commit that found the disk full: the next commit has it again.
-    meta_lost: bool,
-    /// The shard that the state sweeps next: it takes them in turn.
-    next_sweep: u8,
-}
-
-impl Live {
-    fn new(options: StateOptions) -> Self {
-        Self { state: State::new(options), index_key: None, meta_lost: false, next_sweep: 0 }
-    }
-}
-
-#[derive(Debug)]
-struct Shared(Mutex<Live>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Live> {
-        // A verb that panicked has left whole records: each is replaced in one step.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What takes one operation back.
-#[derive(Debug)]
-struct Undo(Vec<Write>);
-
-impl Journaled for Shared {
-    type Undo = Undo;
-
-    fn undo(&self, take: &mut dyn FnMut() -> Vec<Undo>) {
-        let mut live = self.lock();
-        for Undo(writes) in take().into_iter().rev() {
-            live.state.undo(writes);
-        }
-        live.meta_lost = true;
-    }
-
-    /// Cursor 0 is the store's own records, 1 to 256 are the shards.
-    fn snapshot(&self, cursor: u64, records: &mut Records<'_>) -> Option<u64> {
-        let live = self.lock();
-        let Some(shard) = cursor.checked_sub(1).map(u8::try_from) else {
-            if let Ok(meta) = live.state.meta() {
-                records.put(META_KEY, &meta);
-            }
-            if let Some(bytes) = live.index_key.as_ref().and_then(|key| postcard::to_stdvec(key).ok()) {
-                records.put(INDEX_KEY, &bytes);
-            }
-            return Some(1);
-        };
-        let shard = shard.ok()?;
-        for (key, value) in live.state.shard(shard) {
-            records.put(&key.to_bytes(), value);
-        }
-        (shard < u8::MAX).then(|| u64::from(shard) + 2)
-    }
-}
 
 /// A durable store in a directory, for one process.
 #[derive(Debug)]
@@ -306,27 +228,6 @@ impl EmbeddedStore {
                 tracing::warn!(%error, "a checkpoint could not be written");
             }
         });
-    }
-}
-
-fn replay(live: &mut Live, change: Change<'_>) -> Result<(), &'static str> {
-    if change.schema != SCHEMA {
-        return Err("written under another schema");
-    }
-    match (change.key, change.value) {
-        (META_KEY, Some(value)) => {
-            live.state.restore_meta(value).map_err(|_bad| "the store's own record cannot be read")
-        }
-        (INDEX_KEY, Some(value)) => {
-            live.index_key = Some(postcard::from_bytes(value).map_err(|_bad| "the index key cannot be read")?);
-            Ok(())
-        }
-        (META_KEY | INDEX_KEY, None) => Err("one of the store's own records is deleted"),
-        (key, value) => {
-            let key = RecordKey::from_bytes(key).map_err(|_bad| "a key of no known kind")?;
-            live.state.restore(key, value.map(Into::into));
-            Ok(())
-        }
     }
 }
 

@@ -77,10 +77,11 @@ fn measure(binary: &Path, data: &Path, arguments: &Arguments) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..RESTARTS {
         let server = Server::start(binary, data, VARIABLES)?;
+        let cpu = server.cpu_time().map_or(String::new(), |cpu| format!(" ({} of CPU)", shown(cpu)));
+        let grown = server.memory_bytes().zip(empty_bytes).map(|(now, empty)| now.saturating_sub(empty));
         let memory =
-            server.memory_bytes().zip(empty_bytes).map(|(now, empty)| now.saturating_sub(empty) / arguments.pending);
-        let memory = memory.map_or(String::new(), |bytes| format!(", {bytes} bytes of memory each"));
-        println!("{} pending: ready after {}{memory}", arguments.pending, shown(server.ready_after));
+            grown.map_or(String::new(), |bytes| format!(", {} bytes of memory each", bytes / arguments.pending));
+        println!("{} pending: ready after {}{cpu}{memory}", arguments.pending, shown(server.ready_after));
         still_pending(&server.address, &acknowledged)?;
         times.push(server.ready_after);
         if times.len() == RESTARTS {

@@ -117,7 +117,8 @@ pub(super) fn http_knows_no_adapter(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// Only `wiring` names concrete adapters. Configuration may build the settings that they are made from.
+/// Only `wiring` names concrete adapters. Configuration may build the settings that they are made from, and `mock` carries the
+/// inbox, which is messages to read and no sender, from wiring to its page.
 pub(super) fn adapters_are_named_in_wiring(source: &Source) -> Vec<Finding> {
     const REMEDY: &str = "Take the port (`dyn Store`, `dyn Sender`) and let wiring.rs choose what is behind it.";
     let Some(inside) = source.inside(SERVER) else { return Vec::new() };
@@ -134,7 +135,8 @@ pub(super) fn adapters_are_named_in_wiring(source: &Source) -> Vec<Finding> {
         // What http does with an adapter crate is a finding of its rule above.
         known || (names_adapter(used) && in_http.is_none() && !settings(used))
     };
-    let excused = |used: &PathUse| in_http.is_some_and(|inside| is_the_inbox(inside, used));
+    let carried = |used: &PathUse| inside == "mock.rs" && used.segments == ["verifyd_senders", "inbox", "Inbox"];
+    let excused = |used: &PathUse| carried(used) || in_http.is_some_and(|inside| is_the_inbox(inside, used));
     let broken = production(source).filter(|used| adapter(used) && !excused(used));
     broken
         .map(|used| Finding::new(source.at(used.line), format!("only wiring.rs may name `{}`", used.written()), REMEDY))
@@ -232,5 +234,6 @@ mod tests {
             1
         );
         assert_eq!(broken(rule, "crates/server/src/http/inbox/mod.rs", "use verifyd_senders::inbox::InboxSender;"), 0);
+        assert_eq!(broken(rule, "crates/server/src/mock.rs", "use verifyd_senders::inbox::{Inbox, InboxSender};"), 1);
     }
 }

@@ -60,10 +60,10 @@ impl Source {
         self.words.windows(words.len()).filter(same).filter_map(|window| Some(window.first()?.line)).collect()
     }
 
-    /// How many lines are production code: all but what stands behind `#[cfg(test)]`.
+    /// How many lines are production code: all but what stands behind `#[cfg(test)]` or is made for tests.
     pub(super) fn production_lines(&self) -> usize {
         let all = self.text.lines().count();
-        if is_test_file(&self.path) { 0 } else { all - test_lines(&self.tokens) }
+        if is_test_file(&self.path) || self.path.contains("/testing/") { 0 } else { all - test_lines(&self.tokens) }
     }
 }
 

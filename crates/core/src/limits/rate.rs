@@ -94,7 +94,7 @@ pub fn format_duration(span: Duration) -> String {
     let ms = crate::clock::duration_ms(span);
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         // A day is written as 24h: the form of the documentation.
-        if ms % size == 0 && ms / size > 0 && (unit != "d" || ms / size > 1) {
+        if ms.is_multiple_of(size) && ms / size > 0 && (unit != "d" || ms / size > 1) {
             return format!("{}{unit}", ms / size);
         }
     }
@@ -136,10 +136,20 @@ mod tests {
     #[test]
     fn bad_rates_say_what_is_wrong() {
         for (text, error) in [
-            ("", ParseRateError::Form), ("5", ParseRateError::Form), ("5/h", ParseRateError::Form), ("/1h", ParseRateError::Form),
-            ("-5/1h", ParseRateError::Form), ("+5/1h", ParseRateError::Form), ("5/1w", ParseRateError::Form), ("5/1.5h", ParseRateError::Form),
-            ("0/1h", ParseRateError::Count), ("100001/1h", ParseRateError::Count), ("99999999999/1h", ParseRateError::Count),
-            ("5/0s", ParseRateError::Window), ("5/367d", ParseRateError::Window), ("5/99999999999999999999h", ParseRateError::Form),
+            ("", ParseRateError::Form),
+            ("5", ParseRateError::Form),
+            ("5/h", ParseRateError::Form),
+            ("/1h", ParseRateError::Form),
+            ("-5/1h", ParseRateError::Form),
+            ("+5/1h", ParseRateError::Form),
+            ("5/1w", ParseRateError::Form),
+            ("5/1.5h", ParseRateError::Form),
+            ("0/1h", ParseRateError::Count),
+            ("100001/1h", ParseRateError::Count),
+            ("99999999999/1h", ParseRateError::Count),
+            ("5/0s", ParseRateError::Window),
+            ("5/367d", ParseRateError::Window),
+            ("5/99999999999999999999h", ParseRateError::Form),
         ] {
             assert_eq!(text.parse::<Rate>().unwrap_err(), error, "{text:?}");
         }

@@ -125,7 +125,7 @@ mod tests {
             let mut log = SlidingLog::default();
             let mut taken: Vec<u64> = Vec::new();
             let mut now = 0;
-            let mut rate = Rate::new(3, Duration::from_millis(5_000)).unwrap();
+            let mut rate = Rate::new(3, Duration::from_secs(5)).unwrap();
             for (op, dt, n) in steps {
                 match op {
                     0 => now += dt,

@@ -55,8 +55,7 @@ impl Senders {
     #[must_use]
     pub fn route(&self, to: &PhoneNumber, now: Timestamp) -> Option<Route> {
         let sender = self.senders.iter().find(|sender| sender.covers(to, now))?;
-        let reason =
-            if sender.fixed_code(to).is_some() { RouteReason::TestNumber } else { RouteReason::FirstSender };
+        let reason = if sender.fixed_code(to).is_some() { RouteReason::TestNumber } else { RouteReason::FirstSender };
         Some(Route { sender: Arc::clone(sender), reason })
     }
 }

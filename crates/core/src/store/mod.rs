@@ -26,9 +26,9 @@ use async_trait::async_trait;
 
 pub use record::{CodeSecret, DeliveryRecord, IllegalMove, QuotaKey, Status, VerificationRecord};
 pub use request::{
-    AdmitOutcome, Admission, Admitted, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, GuessTarget, InfoOutcome,
-    InfoRequest, LimitStanding, Loaded, NewVerification, QuotaCharge, Refusal, Rules, SendTarget, SettleRequest, Settlement,
-    VerificationStanding,
+    Admission, AdmitOutcome, Admitted, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, GuessTarget,
+    InfoOutcome, InfoRequest, LimitStanding, Loaded, NewVerification, QuotaCharge, Refusal, Rules, SendTarget,
+    SettleRequest, Settlement, VerificationStanding,
 };
 
 use crate::clock::Timestamp;
@@ -103,7 +103,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn settle(&self, settle: SettleRequest, now: Timestamp) -> Result<Settlement, StoreError>;
 
     /// Ends a pending verification of `service`.
-    async fn cancel(&self, service: ServiceId, id: VerificationId, now: Timestamp) -> Result<CancelOutcome, StoreError>;
+    async fn cancel(&self, service: ServiceId, id: VerificationId, now: Timestamp)
+    -> Result<CancelOutcome, StoreError>;
 
     /// One verification of `service`; free of effects.
     async fn load(

@@ -211,7 +211,8 @@ impl PhoneRecord {
     /// Moves what lies later than `ceiling` to it, and as much earlier what it was to be kept for (see
     /// [`SlidingLog::clamp_to`]).
     pub(super) fn clamp_to(&mut self, ceiling: Timestamp) {
-        let logs = self.services.iter().flat_map(|entry| [entry.sends.last(), entry.failures.last(), entry.last_failure_at]);
+        let logs =
+            self.services.iter().flat_map(|entry| [entry.sends.last(), entry.failures.last(), entry.last_failure_at]);
         let latest = logs.chain([self.sends.last()]).flatten().max().unwrap_or_default();
         if latest > ceiling {
             self.counters_until = ceiling + self.counters_until.since(latest);

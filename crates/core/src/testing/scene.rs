@@ -21,8 +21,9 @@ use crate::sender::{Channel, DeliveryStatus};
 use crate::service::Limits;
 use crate::store::state::StateOptions;
 use crate::store::{
-    AdmitOutcome, Admission, Admitted, CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest,
-    Loaded, NewVerification, QuotaCharge, QuotaKey, Refusal, Rules, SendTarget, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, Admitted, CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome,
+    InfoRequest, Loaded, NewVerification, QuotaCharge, QuotaKey, Refusal, Rules, SendTarget, SettleRequest, Settlement,
+    Store, StoreError,
 };
 
 /// Makes the stores that the contract suite and the model test.
@@ -165,8 +166,7 @@ impl Scene {
             None => VerificationCode::generate(self.code_length, random).unwrap(),
         };
         let id = VerificationId::generate(&self.phone, random).unwrap();
-        let chosen_code =
-            self.chosen.as_ref().map(|code| keys.guess_by_number(&self.service, &self.phone, code));
+        let chosen_code = self.chosen.as_ref().map(|code| keys.guess_by_number(&self.service, &self.phone, code));
         let new = NewVerification {
             id,
             ttl: self.ttl,
@@ -201,6 +201,9 @@ impl Scene {
 
     /// Starts, or says why not.
     ///
+    /// # Errors
+    /// The refusal.
+    ///
     /// # Panics
     /// If the store fails.
     pub async fn start(&self) -> Result<Admitted, Refusal> {
@@ -208,6 +211,9 @@ impl Scene {
     }
 
     /// Resends, or says why not.
+    ///
+    /// # Errors
+    /// The refusal.
     ///
     /// # Panics
     /// If the store fails.
@@ -362,12 +368,7 @@ impl Scene {
     /// The request for the limits of the number and address.
     #[must_use]
     pub fn info_request(&self) -> InfoRequest {
-        InfoRequest {
-            service: self.service,
-            phone: self.phone,
-            rules: self.rules.clone(),
-            quotas: self.quotas.clone(),
-        }
+        InfoRequest { service: self.service, phone: self.phone, rules: self.rules.clone(), quotas: self.quotas.clone() }
     }
 
     /// The limits of the number and address.

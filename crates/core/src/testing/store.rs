@@ -9,8 +9,8 @@ use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::store::{
-    AdmitOutcome, Admission, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest, Loaded,
-    Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
+    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 /// A verb of the store.
@@ -84,7 +84,11 @@ impl FaultyStore {
         Some(faults.pending.remove(index).1)
     }
 
-    async fn pass<T>(&self, verb: Verb, work: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, StoreError> {
+    async fn pass<T>(
+        &self,
+        verb: Verb,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
         let failure = || StoreError::Unavailable { reason: "scripted".to_owned(), retry_after: Self::RETRY_AFTER };
         match self.called(verb) {
             None => work.await,
@@ -108,7 +112,12 @@ impl Store for FaultyStore {
         self.pass(Verb::Settle, self.inner.settle(settle, now)).await
     }
 
-    async fn cancel(&self, service: ServiceId, id: VerificationId, now: Timestamp) -> Result<CancelOutcome, StoreError> {
+    async fn cancel(
+        &self,
+        service: ServiceId,
+        id: VerificationId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
         self.pass(Verb::Cancel, self.inner.cancel(service, id, now)).await
     }
 

@@ -22,7 +22,7 @@ pub use error::VerifyError;
 pub use identity::{
     MAX_METADATA_ENTRIES, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES, MAX_NONCE_BYTES, MAX_PURPOSE_BYTES,
 };
-pub use read::{LimitsReport, Preview};
+pub use read::{Forgotten, LimitsReport, Preview};
 
 use crate::clock::Clock;
 use crate::code::VerificationCode;
@@ -41,7 +41,7 @@ use crate::verification::Verification;
 pub const DEFAULT_SEND_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Asks for a verification of a number.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct StartRequest {
     /// The number: E.164, or national with a region.
     pub to: String,
@@ -63,6 +63,17 @@ pub struct StartRequest {
     pub nonce: Option<String>,
     /// The caller's data, returned as given.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for StartRequest {
+    /// Without the number as it was typed, the address and the caller's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartRequest")
+            .field("channel", &self.channel)
+            .field("locale", &self.locale)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Asks for another message of a pending verification.
@@ -95,7 +106,7 @@ pub struct Checked {
 }
 
 /// Which verification a guess is for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum CheckTarget {
     /// By its id.
     Id(VerificationId),
@@ -106,6 +117,16 @@ pub enum CheckTarget {
         /// Its region.
         region: Option<String>,
     },
+}
+
+impl fmt::Debug for CheckTarget {
+    /// Without the number as it was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => f.debug_tuple("Id").field(id).finish(),
+            Self::Number { .. } => f.debug_struct("Number").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What a verifier is made of.

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::send::request_of;
 use super::identity::Identity;
+use super::send::request_of;
+use super::start::{number_for, validate};
 use super::{CheckTarget, Checked, StartRequest, Verifier, VerifyError};
 use crate::code::VerificationCode;
 use crate::id::VerificationId;
@@ -11,9 +12,7 @@ use crate::message::{Composed, preview};
 use crate::phone_number::PhoneNumber;
 use crate::routing::Route;
 use crate::service::Service;
-use crate::store::{
-    CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, GuessTarget, InfoOutcome, InfoRequest, Refusal,
-};
+use crate::store::{CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal};
 use crate::verification::Verification;
 
 /// How the limits of a number stand.
@@ -38,6 +37,15 @@ pub struct Preview {
     pub info: InfoOutcome,
 }
 
+/// What was forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct Forgotten {
+    /// The number, for what lies outside the store.
+    pub number: PhoneNumber,
+    /// How many verifications were erased.
+    pub verifications: usize,
+}
+
 impl Verifier {
     /// Counts and compares a guess. A malformed one is refused and costs nothing.
     ///
@@ -49,7 +57,7 @@ impl Verifier {
         let (target, digests) = match target {
             CheckTarget::Id(id) => (GuessTarget::Id(id), keys.guess_by_id(&id, &code)),
             CheckTarget::Number { to, region } => {
-                let number = self.number(service, &to, region.as_deref())?;
+                let number = number_for(service, &to, region.as_deref())?;
                 let phone = self.phone_hash(&number);
                 (GuessTarget::Number(phone), keys.guess_by_number(&service.id(), &phone, &code))
             }
@@ -103,7 +111,7 @@ impl Verifier {
         region: Option<&str>,
         client_ip: Option<IpAddr>,
     ) -> Result<LimitsReport, VerifyError> {
-        let number = self.number(service, to, region)?;
+        let number = number_for(service, to, region)?;
         let info = self.info(service, &number, client_ip).await?;
         Ok(LimitsReport { number, info })
     }
@@ -128,8 +136,8 @@ impl Verifier {
     /// # Errors
     /// Those of a start that come before anything is spent.
     pub async fn preview(&self, service: &Service, request: StartRequest) -> Result<Preview, VerifyError> {
-        let number = self.number(service, &request.to, request.region.as_deref())?;
-        super::start::validate(service, &request)?;
+        let number = number_for(service, &request.to, request.region.as_deref())?;
+        validate(service, &request)?;
         let info = self.info(service, &number, request.client_ip).await?;
         let route = self.parts.senders.route(&number, info.at);
         let fixed = route.as_ref().and_then(|route| route.sender.fixed_code(&number));
@@ -148,19 +156,15 @@ impl Verifier {
         Ok(Preview { number, message, route, info })
     }
 
-    /// Erases what is kept of a number, for one service or (`None`) for all; counters by keyed hash stay.
+    /// Erases what is kept of a number, for one service or for all; counters by keyed hash stay.
     ///
     /// # Errors
     /// [`VerifyError`] for a number that is none, or the store's failure.
-    pub async fn forget(
-        &self,
-        service: &Service,
-        all_services: bool,
-        to: &str,
-    ) -> Result<ForgetOutcome, VerifyError> {
+    pub async fn forget(&self, service: &Service, all_services: bool, to: &str) -> Result<Forgotten, VerifyError> {
         let number = PhoneNumber::parse(to, service.settings().default_region)?;
         let scope = (!all_services).then(|| service.id());
-        Ok(self.parts.store.forget(scope, self.phone_hash(&number), self.parts.clock.now()).await?)
+        let outcome = self.parts.store.forget(scope, self.phone_hash(&number), self.parts.clock.now()).await?;
+        Ok(Forgotten { number, verifications: outcome.verifications })
     }
 
     /// Lifts the lock after many failures in a row for a number and service; returns how many they were.

@@ -65,12 +65,12 @@ impl Verifier {
         let composed = match compose(&request, &outgoing.code) {
             Ok(composed) => composed,
             Err(error) => {
-                self.settle_unsent(&outgoing, "none").await;
+                self.settle_unsent(&outgoing.service, outgoing.loaded, outgoing.quotas).await;
                 return Err(error.into());
             }
         };
         let Some(route) = self.parts.senders.route(&outgoing.identity.to, outgoing.loaded.at) else {
-            self.settle_unsent(&outgoing, "none").await;
+            self.settle_unsent(&outgoing.service, outgoing.loaded, outgoing.quotas).await;
             return Err(VerifyError::SenderUnavailable {
                 retry_after: SENDER_RETRY_AFTER,
                 provider_code: None,
@@ -114,8 +114,9 @@ impl Verifier {
         composed: &Composed,
         result: Result<Receipt, SendError>,
     ) -> Result<Verification, VerifyError> {
-        let own_segments = u16::try_from(composed.segments.count).unwrap_or(u16::MAX);
-        let mut settle = settle_request(&outgoing, route.sender.name());
+        let own_segments = composed.segments.count;
+        let quotas = outgoing.quotas.clone();
+        let mut settle = settle_request(&outgoing.service, &outgoing.loaded, quotas, route.sender.name());
         settle.segments = own_segments;
         let failure = match result {
             Ok(receipt) => {
@@ -156,11 +157,12 @@ impl Verifier {
         }
     }
 
-    async fn settle_unsent(&self, outgoing: &Outgoing, sender: &'static str) {
-        let mut settle = settle_request(outgoing, sender);
+    /// Gives back what was admitted where no sender was ever asked.
+    pub(super) async fn settle_unsent(&self, service: &Service, loaded: Loaded, quotas: SmallVec<[QuotaCharge; 3]>) {
+        let mut settle = settle_request(service, &loaded, quotas, "none");
         settle.status = DeliveryStatus::Failed;
         settle.refund = true;
-        self.settled(outgoing.loaded.clone(), settle).await;
+        self.settled(loaded, settle).await;
     }
 
     /// A verification for its owner. `sent` is the code and the route of a message that this very call sent.
@@ -191,11 +193,16 @@ impl Verifier {
     }
 }
 
-fn settle_request(outgoing: &Outgoing, sender: &'static str) -> SettleRequest {
-    let delivery = outgoing.loaded.record.deliveries.last().map(|delivery| delivery.id);
+fn settle_request(
+    service: &Service,
+    loaded: &Loaded,
+    quotas: SmallVec<[QuotaCharge; 3]>,
+    sender: &'static str,
+) -> SettleRequest {
+    let delivery = loaded.record.deliveries.last().map(|delivery| delivery.id);
     SettleRequest {
-        service: outgoing.service.id(),
-        id: outgoing.loaded.id,
+        service: service.id(),
+        id: loaded.id,
         delivery: delivery.unwrap_or(crate::id::DeliveryId::from_bytes([0; 16])),
         sender,
         status: DeliveryStatus::Unknown,
@@ -204,8 +211,8 @@ fn settle_request(outgoing: &Outgoing, sender: &'static str) -> SettleRequest {
         price: None,
         error_code: None,
         refund: false,
-        quotas: outgoing.quotas.clone(),
-        rules: outgoing.service.rules().clone(),
+        quotas,
+        rules: service.rules().clone(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::message::{Locale, compose};
 use crate::phone_number::{PhoneNumber, Region};
 use crate::random::RandomError;
 use crate::service::Service;
-use crate::store::{AdmitOutcome, Admission, Admitted, NewVerification, SendTarget};
+use crate::store::{Admission, AdmitOutcome, Admitted, NewVerification, SendTarget};
 
 impl From<RandomError> for VerifyError {
     fn from(RandomError: RandomError) -> Self {
@@ -39,7 +39,7 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; its variants say what was spent.
     pub async fn start(&self, service: Arc<Service>, request: StartRequest) -> Result<Started, VerifyError> {
-        let number = self.number(&service, &request.to, request.region.as_deref())?;
+        let number = number_for(&service, &request.to, request.region.as_deref())?;
         validate(&service, &request)?;
         self.run(move |this| async move { this.start_admitted(&service, number, request).await }).await
     }
@@ -79,25 +79,6 @@ impl Verifier {
         task.await.unwrap_or(Err(VerifyError::Internal("the task of a send ended early")))
     }
 
-    /// Reads and judges a number.
-    pub(super) fn number(
-        &self,
-        service: &Service,
-        to: &str,
-        region: Option<&str>,
-    ) -> Result<PhoneNumber, VerifyError> {
-        let region = match region {
-            Some(text) => Some(text.parse::<Region>().map_err(|error| VerifyError::Field {
-                field: "region",
-                reason: error.to_string(),
-            })?),
-            None => service.settings().default_region,
-        };
-        let number = PhoneNumber::parse(to, region)?;
-        service.settings().numbers.check(&number)?;
-        Ok(number)
-    }
-
     /// The hash under which the store knows `number`.
     pub(super) fn phone_hash(&self, number: &PhoneNumber) -> PhoneHash {
         self.parts.keys.phone_hash(number.limit_key().as_str())
@@ -122,7 +103,8 @@ impl Verifier {
         compose(&super::send::request_of(service, &identity, request.locale.as_ref()), &code)?;
         let phone = self.phone_hash(&number);
         let new = self.new_verification(service, &phone, &identity, &code, request.locale.as_ref())?;
-        let chosen_code = request.code.as_ref().map(|code| self.parts.keys.guess_by_number(&service.id(), &phone, code));
+        let chosen_code =
+            request.code.as_ref().map(|code| self.parts.keys.guess_by_number(&service.id(), &phone, code));
         let admission = Admission {
             service: service.id(),
             target: SendTarget::Start { phone, new: Box::new(new), chosen_code },
@@ -197,15 +179,36 @@ impl Verifier {
             AdmitOutcome::Admitted(admitted) => *admitted,
             AdmitOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
         };
-        let (identity, code) = match fresh {
-            Some(fresh) if created => fresh,
-            _ => (self.identity_of(&loaded)?, self.code_of(&loaded)?),
+        let opened = match fresh {
+            Some(fresh) if created => Ok(fresh),
+            _ => self.identity_of(&loaded).and_then(|identity| Ok((identity, self.code_of(&loaded)?))),
+        };
+        let (identity, code) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.settle_unsent(service, loaded, quotas).await;
+                return Err(error);
+            }
         };
         let locale = locale.or_else(|| loaded.record.locale.parse().ok());
         let outgoing = Outgoing { service: Arc::clone(service), loaded, identity, code, locale, quotas };
         let verification = self.send(outgoing).await?;
         Ok(Started { verification, created })
     }
+}
+
+/// Reads and judges a number for a service.
+pub(super) fn number_for(service: &Service, to: &str, region: Option<&str>) -> Result<PhoneNumber, VerifyError> {
+    let region = match region {
+        Some(text) => Some(
+            text.parse::<Region>()
+                .map_err(|error| VerifyError::Field { field: "region", reason: error.to_string() })?,
+        ),
+        None => service.settings().default_region,
+    };
+    let number = PhoneNumber::parse(to, region)?;
+    service.settings().numbers.check(&number)?;
+    Ok(number)
 }
 
 /// Everything about a request that can be wrong by itself.

@@ -131,11 +131,8 @@ async fn drain_waits_for_every_send() {
 async fn what_cannot_be_unsealed_is_not_sent_and_not_charged() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     // The key that carries the index must stay, so the pending code is made under one that is removed afterwards.
-    let rotated = TestVerifierOptions {
-        store: Arc::clone(&store),
-        keys: &["newer", "test"],
-        ..TestVerifierOptions::default()
-    };
+    let rotated =
+        TestVerifierOptions { store: Arc::clone(&store), keys: &["newer", "test"], ..TestVerifierOptions::default() };
     let test = TestVerifier::with(rotated);
     let id = start(&test).await.verification.id;
     let without = TestVerifierOptions { store, keys: &["test"], ..TestVerifierOptions::default() };

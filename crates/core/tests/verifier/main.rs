@@ -1,5 +1,12 @@
 //! The verifier through its public interface: memory store, fake clock, recording sender.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: what cannot go on must fail at once"
+)]
+
 mod faults;
 mod leaks;
 mod outcomes;

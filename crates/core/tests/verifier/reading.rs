@@ -61,12 +61,15 @@ async fn preview_and_limits_spend_nothing() {
         let report = test.verifier.limits(&test.service, TestVerifier::NUMBER, None, address).await.unwrap();
         assert_eq!(report.number.e164(), TestVerifier::NUMBER);
         assert!(report.info.limits.iter().all(|limit| limit.standing.used == 0));
-        assert_eq!(report.info.limits.iter().map(|limit| limit.name).collect::<Vec<_>>(), [
-            LimitName::SendsPerPhone,
-            LimitName::SendsPerPhoneAllServices,
-            LimitName::FailedChecksPerPhone,
-            LimitName::SendsPerIp,
-        ]);
+        assert_eq!(
+            report.info.limits.iter().map(|limit| limit.name).collect::<Vec<_>>(),
+            [
+                LimitName::SendsPerPhone,
+                LimitName::SendsPerPhoneAllServices,
+                LimitName::FailedChecksPerPhone,
+                LimitName::SendsPerIp,
+            ]
+        );
     }
     assert_eq!((test.sender.count(), test.store.calls(Verb::Admit)), (0, 0));
     start_with(&test, request.clone()).await.unwrap();

@@ -10,12 +10,11 @@ use verifyd_core::id::KeyId;
 use verifyd_core::random::SystemRandom;
 use verifyd_core::registry::{ApiKeyRecord, FreshApiKey, Registry, Scope, SecretHash};
 use verifyd_core::service::ServiceName;
-use verifyd_store_embedded::FileRegistry;
 
 use super::{ConfigFlags, failed};
-use crate::config::{Config, StoreKind};
-use crate::data_dir;
+use crate::config::Config;
 use crate::http::rfc3339;
+use crate::wiring;
 
 /// The longest name of a key.
 const MAX_NAME_CHARS: usize = 60;
@@ -58,27 +57,25 @@ pub(super) fn run(command: KeysCommand, flags: ConfigFlags) -> ExitCode {
         Ok((config, _notes)) => config,
         Err(errors) => return failed(&errors),
     };
-    if config.store.kind == StoreKind::Memory {
-        return failed(&"the memory store keeps no keys; put them into the configuration (api_keys) or VERIFYD_API_KEY");
-    }
     if let KeysCommand::Create { service: Some(service), .. } = &command
         && !config.services.contains_key(service)
     {
         return failed(&format_args!("--service: there is no service {service} in the configuration"));
     }
-    if let Err(error) = data_dir::create(&config.data_dir) {
-        return failed(&error);
-    }
-    let registry = FileRegistry::new(&config.data_dir);
+    let registry = match wiring::registry(&config) {
+        Ok(registry) => registry,
+        Err(error) => return failed(&error),
+    };
+    let registry = registry.as_ref();
     let runtime = match tokio::runtime::Builder::new_current_thread().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     let text = runtime.block_on(async {
         match command {
-            KeysCommand::Create { name, service, scopes, json } => create(&registry, name, service, scopes, json).await,
-            KeysCommand::List { json } => list(&registry, json).await,
-            KeysCommand::Revoke { id, json } => revoke(&registry, id, json).await,
+            KeysCommand::Create { name, service, scopes, json } => create(registry, name, service, scopes, json).await,
+            KeysCommand::List { json } => list(registry, json).await,
+            KeysCommand::Revoke { id, json } => revoke(registry, id, json).await,
         }
     });
     match text {
@@ -91,7 +88,7 @@ pub(super) fn run(command: KeysCommand, flags: ConfigFlags) -> ExitCode {
 }
 
 async fn create(
-    registry: &FileRegistry,
+    registry: &dyn Registry,
     name: String,
     service: Option<ServiceName>,
     scopes: Vec<Scope>,
@@ -134,7 +131,7 @@ fn shown(key: &ApiKeyRecord) -> serde_json::Value {
     })
 }
 
-async fn list(registry: &FileRegistry, as_json: bool) -> Result<String, String> {
+async fn list(registry: &dyn Registry, as_json: bool) -> Result<String, String> {
     let keys = registry.keys().await.map_err(|error| error.to_string())?;
     if as_json {
         return Ok(format!("{}\n", serde_json::Value::from(keys.iter().map(shown).collect::<Vec<_>>())));
@@ -142,17 +139,20 @@ async fn list(registry: &FileRegistry, as_json: bool) -> Result<String, String> 
     if keys.is_empty() {
         return Ok("No keys yet: verifyd keys create\n".to_owned());
     }
-    let mut text = String::new();
-    for key in &keys {
-        let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-        let service = key.service.as_ref().map_or("all services", ServiceName::as_str);
-        let state = key.revoked_at.map_or_else(|| "live".to_owned(), |at| format!("revoked {}", rfc3339(at)));
-        text.push_str(&format!("{}  {}  {service}  {}  {state}  {}\n", key.id, rfc3339(key.created_at), scopes.join(","), key.name));
-    }
-    Ok(text)
+    let lines: Vec<String> = keys.iter().map(line).collect();
+    Ok(lines.concat())
 }
 
-async fn revoke(registry: &FileRegistry, id: KeyId, as_json: bool) -> Result<String, String> {
+/// A key in one line for people.
+fn line(key: &ApiKeyRecord) -> String {
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let service = key.service.as_ref().map_or("all services", ServiceName::as_str);
+    let state = key.revoked_at.map_or_else(|| "live".to_owned(), |at| format!("revoked {}", rfc3339(at)));
+    let (created, scopes) = (rfc3339(key.created_at), scopes.join(","));
+    format!("{}  {created}  {service}  {scopes}  {state}  {}\n", key.id, key.name)
+}
+
+async fn revoke(registry: &dyn Registry, id: KeyId, as_json: bool) -> Result<String, String> {
     match registry.revoke_key(id, SystemClock.now()).await {
         Ok(true) if as_json => Ok(format!("{}\n", json!({ "revoked": id.to_string() }))),
         Ok(true) => Ok(format!("{id} is revoked\n")),

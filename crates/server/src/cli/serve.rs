@@ -140,7 +140,7 @@ async fn serve_until_stopped(
         tls: frame.tls.is_some(),
         example_key: if frame.development { DEV_API_KEY } else { "$VERIFYD_API_KEY" }.to_owned(),
     });
-    let router = http::router(Arc::clone(&server.app), pages);
+    let router = http::router(&server.app, pages);
     if let Some(listener) = metrics_listener {
         let router = http::metrics_router(Arc::clone(&server.app));
         tokio::spawn(listener::serve(listener, None, router, frame.limits.clone(), shutdown.clone()));

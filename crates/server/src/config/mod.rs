@@ -5,7 +5,7 @@
 //!
 //! # Add a key in three steps
 //!
-//! 1. A line in the table of [`reference`]: path, kind, default, meaning. The file, the environment, the check for unknown
+//! 1. An entry in `key_table.rs`: path, kind, default, meaning. The file, the environment, the check for unknown
 //!    keys, `verifyd config print` and the reference page follow from it.
 //! 2. Read it in the section's file with the [`reader`](self) and put it into the section's type.
 //! 3. A line for each way to get it wrong in `tests/refusals.rs`, with the exact message.
@@ -15,6 +15,7 @@ mod effective;
 mod environment;
 mod file;
 mod findings;
+mod key_table;
 mod limits;
 mod log;
 mod master_keys;

@@ -1,6 +1,7 @@
 //! What every handler shares, and the router of everything that is served.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use verifyd_core::id::{ServiceId, VerificationId};
+use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::registry::Scope;
 use verifyd_core::service::Service;
 use verifyd_core::store::Refusal;
@@ -39,6 +41,30 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Canceled when the server begins to drain.
     pub shutdown: CancellationToken,
+    /// Forgets a number where it lies outside the store: in the inbox of mock mode.
+    pub forget_elsewhere: Option<ForgetElsewhere>,
+}
+
+/// Called with every number that the store forgot.
+#[derive(Clone)]
+pub struct ForgetElsewhere(Arc<dyn Fn(&PhoneNumber) + Send + Sync>);
+
+impl fmt::Debug for ForgetElsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForgetElsewhere")
+    }
+}
+
+impl ForgetElsewhere {
+    /// Calls `forget`, which must neither block nor fail.
+    #[must_use]
+    pub fn new(forget: impl Fn(&PhoneNumber) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(forget))
+    }
+
+    pub(crate) fn call(&self, number: &PhoneNumber) {
+        (self.0)(number);
+    }
 }
 
 impl App {
@@ -178,8 +204,8 @@ fn mock_routes(pages: MockPages, app: &App) -> Router {
 }
 
 /// The router of the API, with the pages of mock mode if it is on.
-pub fn router(app: Arc<App>, pages: Option<MockPages>) -> Router {
-    let mock = pages.map(|pages| mock_routes(pages, &app));
+pub fn router(app: &Arc<App>, pages: Option<MockPages>) -> Router {
+    let mock = pages.map(|pages| mock_routes(pages, app));
     let api = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -187,7 +213,7 @@ pub fn router(app: Arc<App>, pages: Option<MockPages>) -> Router {
         .merge(v1::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .with_state(Arc::clone(&app));
+        .with_state(Arc::clone(app));
     let all = match mock {
         Some(mock) => mock.merge(api),
         None => api,

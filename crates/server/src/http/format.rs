@@ -5,7 +5,8 @@ use verifyd_core::clock::Timestamp;
 /// `at` as `2026-11-22T17:44:35.123Z`.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     let ms = i64::try_from(at.unix_ms()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_out_of_range| "9999-12-31T23:59:59.999Z".to_owned(), |at| format!("{at:.3}"))
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_out_of_range| "9999-12-31T23:59:59.999Z".to_owned(), |at| format!("{at:.3}"))
 }
 
 #[cfg(test)]

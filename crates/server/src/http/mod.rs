@@ -10,5 +10,5 @@ mod problem;
 mod request_log;
 mod v1;
 
-pub use app::{App, MockPages, metrics_router, router};
+pub use app::{App, ForgetElsewhere, MockPages, metrics_router, router};
 pub(crate) use format::rfc3339;

@@ -187,15 +187,18 @@ fn refused(at: Timestamp, refusal: &Refusal) -> Problem {
             too_many("max_sends_reached", "No message left", detail, retry_at.since(at))
                 .with("retry_at", json!(rfc3339(*retry_at)))
         }
-        Refusal::RateLimited { name, standing, window } => {
-            too_many("rate_limited", "Too many requests", "a limit is reached; nothing was spent", standing.retry_at.since(at))
-                .with("name", json!(name.as_str()))
-                .with("limit", json!(standing.limit))
-                .with("remaining", json!(standing.remaining))
-                .with("window_seconds", json!(window.as_secs()))
-                .with("reset_at", json!(rfc3339(standing.reset_at)))
-                .with("retry_at", json!(rfc3339(standing.retry_at)))
-        }
+        Refusal::RateLimited { name, standing, window } => too_many(
+            "rate_limited",
+            "Too many requests",
+            "a limit is reached; nothing was spent",
+            standing.retry_at.since(at),
+        )
+        .with("name", json!(name.as_str()))
+        .with("limit", json!(standing.limit))
+        .with("remaining", json!(standing.remaining))
+        .with("window_seconds", json!(window.as_secs()))
+        .with("reset_at", json!(rfc3339(standing.reset_at)))
+        .with("retry_at", json!(rfc3339(standing.retry_at))),
     }
 }
 

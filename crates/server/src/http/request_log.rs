@@ -25,7 +25,8 @@ pub(crate) struct CalledBy(pub(crate) Arc<str>);
 /// A fresh id, or that of the caller if it is short and plain.
 fn request_id(request: &Request) -> String {
     let plain = |text: &&str| {
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
     // A caller's id with a long run of digits could be a phone number in disguise, and ids are logged.
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
@@ -47,7 +48,8 @@ async fn log(metrics: Arc<Metrics>, mut request: Request, next: Next) -> Respons
     let began = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     request.headers_mut().remove(&REQUEST_ID);
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span).await;
@@ -78,7 +80,8 @@ mod tests {
 
     #[test]
     fn only_short_plain_ids_without_a_number_are_taken_over() {
-        let id_for = |given: &str| request_id(&Request::builder().header(REQUEST_ID, given).body(Body::empty()).unwrap());
+        let id_for =
+            |given: &str| request_id(&Request::builder().header(REQUEST_ID, given).body(Body::empty()).unwrap());
         assert_eq!(id_for("abc-123_x.y"), "abc-123_x.y");
         for bad in ["", "a b", "14155552671", "x-4155552671", &"a".repeat(65), "a\"b"] {
             assert_ne!(id_for(bad), bad);

@@ -12,9 +12,7 @@ use crate::sender::DeliveryStatus;
 use crate::store::record::{
     CodeSecret, DeliveryRecord, PhoneRecord, PhoneService, QuotaRecord, Status, VerificationRecord,
 };
-use crate::store::{
-    AdmitOutcome, Admission, Admitted, Loaded, NewVerification, Refusal, SendTarget, StoreError,
-};
+use crate::store::{Admission, AdmitOutcome, Admitted, Loaded, NewVerification, Refusal, SendTarget, StoreError};
 
 /// A limit that says no, and when it says yes again.
 struct Denial {
@@ -59,7 +57,6 @@ impl State {
     }
 
     /// The pending verification of a number and service; or the refusal while one is exhausted and not yet over.
-    #[expect(clippy::type_complexity, reason = "the inner result is the refusal, the outer one the store's failure")]
     pub(super) fn newest(
         &self,
         service: &PhoneService,
@@ -105,9 +102,8 @@ impl State {
         }
         let denials = self.denials(admission, phone, service, current.map(|(_, record)| record), now)?;
         let longest = denials.into_iter().max_by_key(|denial| denial.standing.retry_at);
-        Ok(longest.map_or(Ok(()), |Denial { name, standing, window }| {
-            Err(Refusal::RateLimited { name, standing, window })
-        }))
+        Ok(longest
+            .map_or(Ok(()), |Denial { name, standing, window }| Err(Refusal::RateLimited { name, standing, window })))
     }
 
     fn denials(
@@ -145,7 +141,8 @@ impl State {
 
     /// Refuses what needs room that is not there: each record that would be new. Nothing is evicted to make room.
     fn refuse_if_full(&self, admission: &Admission, phone: &PhoneHash, pending: bool) -> Result<(), StoreError> {
-        let new_quotas = admission.quotas.iter().filter(|charge| !self.holds::<QuotaRecord>(*charge.key.as_bytes())).count();
+        let new_quotas =
+            admission.quotas.iter().filter(|charge| !self.holds::<QuotaRecord>(*charge.key.as_bytes())).count();
         let needed = new_quotas + usize::from(!pending) + usize::from(!self.holds::<PhoneRecord>(*phone.as_bytes()));
         let max = self.options.max_records;
         if needed > 0 && self.len() + needed > max {
@@ -225,11 +222,7 @@ fn create(
         status: Status::Pending,
         code_digits: new.code_digits,
         key: new.key,
-        secret: Some(CodeSecret {
-            by_id: new.digest_by_id,
-            by_number: new.digest_by_number,
-            sealed: new.code.clone(),
-        }),
+        secret: Some(CodeSecret { by_id: new.digest_by_id, by_number: new.digest_by_number, sealed: new.code.clone() }),
         identity: new.identity.clone(),
         purpose,
         locale: new.locale.as_str().into(),

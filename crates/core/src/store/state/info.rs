@@ -1,7 +1,7 @@
 //! How every limit of a number stands, free of effects.
 
-use super::standing::{check_at, number_guesses, resend_at, sends_left};
 use super::State;
+use super::standing::{check_at, number_guesses, resend_at, sends_left};
 use crate::clock::Timestamp;
 use crate::limits::{LimitName, Standing, gcra};
 use crate::store::record::{PhoneService, VerificationRecord};
@@ -74,7 +74,13 @@ fn within_verification(record: &VerificationRecord, rules: &Rules, now: Timestam
     ] {
         if let Some(at) = at {
             let waiting = u32::from(at > now);
-            let standing = Standing { limit: 1, used: waiting, remaining: 1 - waiting, retry_at: at.max(now), reset_at: at.max(now) };
+            let standing = Standing {
+                limit: 1,
+                used: waiting,
+                remaining: 1 - waiting,
+                retry_at: at.max(now),
+                reset_at: at.max(now),
+            };
             limits.push(LimitStanding { name, window: at.since(last.unwrap_or(now)), standing });
         }
     }

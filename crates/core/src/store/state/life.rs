@@ -1,15 +1,13 @@
 //! The rest of a verification's life: settle a delivery, cancel, load, forget, unlock.
 
-use super::standing::standing;
 use super::State;
+use super::standing::standing;
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::limits::gcra;
 use crate::store::record::{QuotaRecord, Status, VerificationRecord};
-use crate::store::{
-    CancelOutcome, ForgetOutcome, Loaded, Refusal, Rules, SettleRequest, Settlement, StoreError,
-};
+use crate::store::{CancelOutcome, ForgetOutcome, Loaded, Refusal, Rules, SettleRequest, Settlement, StoreError};
 
 impl State {
     /// Records how a send went, once, and gives limits back if asked to.
@@ -36,7 +34,8 @@ impl State {
         if settle.refund {
             self.refund(settle, &record.phone, admitted_at, now)?;
         }
-        let nothing_left = record.deliveries.iter().all(|d| d.settled && d.status == crate::sender::DeliveryStatus::Failed);
+        let nothing_left =
+            record.deliveries.iter().all(|d| d.settled && d.status == crate::sender::DeliveryStatus::Failed);
         if nothing_left && record.status == Status::Pending {
             record.end(Status::Failed { at: now }).map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
         }

@@ -301,11 +301,10 @@ impl State {
     fn refuse_unless_pending(record: &VerificationRecord, now: Timestamp) -> Result<(), Refusal> {
         let over = now >= record.expires_at;
         match record.status {
-            Status::Pending if over => Err(Refusal::Expired),
+            Status::Pending | Status::MaxAttemptsReached { .. } if over => Err(Refusal::Expired),
             Status::Pending => Ok(()),
             Status::Approved { .. } => Err(Refusal::AlreadyApproved),
             Status::Canceled { .. } => Err(Refusal::Canceled),
-            Status::MaxAttemptsReached { .. } if over => Err(Refusal::Expired),
             Status::MaxAttemptsReached { .. } => Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }),
             Status::Failed { .. } => Err(Refusal::Failed),
         }

@@ -18,10 +18,7 @@ pub(super) struct NumberGuesses {
 pub(super) fn number_guesses(service: &PhoneService, rules: &Rules, now: Timestamp) -> NumberGuesses {
     let in_a_row = rules.failed_checks_in_a_row.saturating_sub(service.failures_in_a_row);
     let window = service.failures.peek(rules.failed_checks_per_phone, now);
-    NumberGuesses {
-        remaining: in_a_row.min(window.remaining),
-        retry_at: (in_a_row > 0).then_some(window.retry_at),
-    }
+    NumberGuesses { remaining: in_a_row.min(window.remaining), retry_at: (in_a_row > 0).then_some(window.retry_at) }
 }
 
 /// The waiting time before the next send of a verification, if there is one. It binds only that verification, so it ends
@@ -66,10 +63,8 @@ pub(super) fn standing(
     } else {
         record.expires_at
     };
-    let next_send_at = number
-        .retry_at
-        .filter(|_| pending || exhausted)
-        .map(|guess_at| by_limits.max(within).max(guess_at));
+    let next_send_at =
+        number.retry_at.filter(|_| pending || exhausted).map(|guess_at| by_limits.max(within).max(guess_at));
     let next_check_at = number
         .retry_at
         .filter(|_| pending && own_checks > 0)

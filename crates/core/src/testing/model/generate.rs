@@ -43,9 +43,7 @@ pub(super) fn next(random: &SeededRandom) -> Op {
     let address = maybe(random, 40, ADDRESSES);
     let stranger = random.chance(3);
     match random.below(1_000) {
-        0..220 => {
-            Op::Start { service, phone, address, code: maybe(random, 10, 2), purpose: maybe(random, 10, 2) }
-        }
+        0..220 => Op::Start { service, phone, address, code: maybe(random, 10, 2), purpose: maybe(random, 10, 2) },
         220..320 => Op::Resend { back: back(random), address, stranger },
         320..460 => Op::Check { back: back(random), guess: guess(random), stranger },
         460..540 => Op::CheckNumber { service, phone, guess: guess(random) },

@@ -2,19 +2,22 @@
 //! design and shares no rule with the store.
 //!
 //! [`run`] makes a sequence of [`Op`]s from a seed and stops at the first difference with the seed, the position and the last
-//! operations. A difference that was found and mended stays as a short list of operations in
-//! `tests/model_reproductions.rs`, replayed by [`replay`].
+//! operations. A difference that was found and mended stays as a short list of operations among the
+//! [`REPRODUCTIONS`], replayed by [`replay_reproductions`].
 
+mod compare;
 mod generate;
 mod op;
 mod oracle;
 mod oracle_limits;
+mod reproductions;
 mod world;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 pub use op::{Guess, Op, Profile};
+pub use reproductions::REPRODUCTIONS;
 
 use self::world::World;
 use super::{SeededRandom, StoreFactory};
@@ -40,15 +43,17 @@ pub async fn run(factory: &dyn StoreFactory, seed: u64, count: usize) {
     }
 }
 
-/// Runs a list of operations, most often one that once showed a difference.
+/// Runs every list of the [`REPRODUCTIONS`], each on a fresh store.
 ///
 /// # Panics
 /// At the first answer that differs.
-pub async fn replay(factory: &dyn StoreFactory, ops: &[Op]) {
-    let mut world = world(factory, 0).await;
-    for (position, op) in ops.iter().enumerate() {
-        if let Err(difference) = world.step(factory, *op).await {
-            panic!("operation {}: {difference}\n{}", position + 1, listing(&ops[..=position]));
+pub async fn replay_reproductions(factory: &dyn StoreFactory) {
+    for (name, ops) in REPRODUCTIONS {
+        let mut world = world(factory, 0).await;
+        for (position, op) in ops.iter().enumerate() {
+            if let Err(difference) = world.step(factory, *op).await {
+                panic!("{name}, operation {}: {difference}\n{}", position + 1, listing(&ops[..=position]));
+            }
         }
     }
 }

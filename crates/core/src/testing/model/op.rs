@@ -74,7 +74,8 @@ impl Profile {
     /// Its rules.
     pub(super) fn rules(self) -> Rules {
         let rate = |count, seconds| Rate::new(count, Duration::from_secs(seconds)).unwrap();
-        let delays = |seconds: &[u64]| -> Arc<[Duration]> { seconds.iter().copied().map(Duration::from_secs).collect() };
+        let delays =
+            |seconds: &[u64]| -> Arc<[Duration]> { seconds.iter().copied().map(Duration::from_secs).collect() };
         let documented = Rules {
             sends_per_phone: rate(5, 3600),
             sends_per_phone_all_services: rate(10, 86_400),
@@ -106,7 +107,6 @@ impl Profile {
                 failed_checks_in_a_row: 12,
                 resend_delays: delays(&[1, 400]),
                 check_delays: delays(&[1, 2, 250]),
-                ..documented
             },
         }
     }

@@ -343,11 +343,11 @@ impl Oracle {
         }
         let (service, phone) = (self.lives[life].service, self.lives[life].phone);
         self.account_mut(service, phone).sends.take(rules.sends_per_phone, at);
-        let readable_until = self.lives[life].expires_at + self.retention_ms;
+        let kept_for_reading = self.lives[life].expires_at + self.retention_ms;
         let window = millis(rules.sends_per_phone.window().max(rules.sends_per_phone_all_services.window()));
-        let line = &mut self.lines[usize::from(phone)];
-        line.sends.take(rules.sends_per_phone_all_services, at);
-        line.kept_until = line.kept_until.max(at + window).max(readable_until);
+        let number = &mut self.lines[usize::from(phone)];
+        number.sends.take(rules.sends_per_phone_all_services, at);
+        number.kept_until = number.kept_until.max(at + window).max(kept_for_reading);
         let charges = charges.to_vec();
         self.lives[life].sends.push(Send { at, settled: false, failed: false, refunded: false, charges });
     }
@@ -380,8 +380,8 @@ impl Oracle {
         account.row += 1;
         account.last_failure_at = at;
         account.failures.take(rules.failed_checks_per_phone, at);
-        let line = &mut self.lines[usize::from(phone)];
-        line.kept_until = line.kept_until.max(at + millis(rules.failed_checks_per_phone.window()));
+        let number = &mut self.lines[usize::from(phone)];
+        number.kept_until = number.kept_until.max(at + millis(rules.failed_checks_per_phone.window()));
         if self.lives[life].checks >= rules.checks_per_verification {
             self.lives[life].end = Some(End::Exhausted);
         }

@@ -68,9 +68,9 @@ impl Taken {
 /// A bucket: each take pours in one interval of time, and it leaks one second a second. In microseconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bucket {
-    level_us: u64,
-    as_of_us: u64,
-    full_us: u64,
+    level: u64,
+    as_of: u64,
+    full: u64,
 }
 
 fn interval_us(rate: Rate) -> u64 {
@@ -79,12 +79,12 @@ fn interval_us(rate: Rate) -> u64 {
 
 impl Bucket {
     fn level_us(&self, at: u64) -> u64 {
-        self.level_us.saturating_sub((at * 1_000).saturating_sub(self.as_of_us))
+        self.level.saturating_sub((at * 1_000).saturating_sub(self.as_of))
     }
 
     fn set(&mut self, level_us: u64, rate: Rate, at: u64) {
-        (self.level_us, self.as_of_us) = (level_us, at * 1_000);
-        self.full_us = interval_us(rate) * u64::from(rate.count());
+        (self.level, self.as_of) = (level_us, at * 1_000);
+        self.full = interval_us(rate) * u64::from(rate.count());
     }
 
     pub(super) fn take(&mut self, rate: Rate, at: u64) {
@@ -112,8 +112,8 @@ impl Bucket {
 
     /// The clock was `latest` and is now accepted to be `now`: what has leaked out stays out, the rest is at most full.
     pub(super) fn accept_clock(&mut self, latest: u64, now: u64) {
-        let empty_at_us = if self.level_us(latest) == 0 { 0 } else { self.as_of_us + self.level_us };
-        self.level_us = empty_at_us.saturating_sub(now * 1_000).min(self.full_us);
-        self.as_of_us = now * 1_000;
+        let empty_at_us = if self.level_us(latest) == 0 { 0 } else { self.as_of + self.level };
+        self.level = empty_at_us.saturating_sub(now * 1_000).min(self.full);
+        self.as_of = now * 1_000;
     }
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::compare::{Verdict, clock_went_back, counted, ms, same, same_why, seen_stand, seen_why, unexpected};
 use super::op::{Guess, Op, Profile};
 use super::oracle::{ClockWentBack, Life, Oracle, Stand, Why};
-use super::oracle_limits::{Counted, millis};
+use super::oracle_limits::millis;
 use crate::clock::Timestamp;
 use crate::code::VerificationCode;
 use crate::id::{DeliveryId, VerificationId};
-use crate::limits::{LimitName, Rate, Standing};
+use crate::limits::{LimitName, Rate};
 use crate::sender::DeliveryStatus;
 use crate::store::{
     AdmitOutcome, CancelOutcome, CheckOutcome, InfoOutcome, Loaded, QuotaCharge, Refusal, Settlement, Store, StoreError,
 };
 use crate::testing::{Scene, StoreFactory, test_keys};
-use crate::verification::VerificationStatus;
 
 const SERVICES: u8 = 3;
 const PHONES: u8 = 4;
@@ -31,7 +31,6 @@ const KEYS: [&[&str]; 3] = [&["test"], &["second", "test"], &["third", "second",
 const TOLD: usize = 16;
 
 type Charges = Vec<(usize, Rate)>;
-type Verdict = Result<(), String>;
 
 /// Both sides, and how the store's ids go with the oracle's indexes.
 #[derive(Debug)]
@@ -43,74 +42,6 @@ pub(super) struct World {
     ids: Vec<VerificationId>,
     deliveries: Vec<Vec<(DeliveryId, SmallVec<[QuotaCharge; 3]>)>>,
     told: Vec<u64>,
-}
-
-fn ms(at: Timestamp) -> u64 {
-    at.unix_ms()
-}
-
-fn counted(standing: &Standing) -> Counted {
-    Counted {
-        used: standing.used.into(),
-        remaining: standing.remaining.into(),
-        retry_at: ms(standing.retry_at),
-        reset_at: ms(standing.reset_at),
-    }
-}
-
-fn seen_why(refusal: &Refusal) -> Why {
-    match refusal {
-        Refusal::NotFound => Why::NotFound,
-        Refusal::AlreadyApproved => Why::AlreadyApproved,
-        Refusal::Canceled => Why::Canceled,
-        Refusal::Expired => Why::Expired,
-        Refusal::Failed => Why::Failed,
-        Refusal::Conflict => Why::Conflict,
-        Refusal::WrongLength { .. } => Why::WrongLength,
-        Refusal::MaxChecks { retry_at } => Why::MaxChecks(retry_at.map(ms)),
-        Refusal::MaxSends { retry_at } => Why::MaxSends(ms(*retry_at)),
-        Refusal::RateLimited { name, standing, .. } => Why::Limited(vec![*name], ms(standing.retry_at)),
-    }
-}
-
-fn seen_stand(loaded: &Loaded) -> Stand {
-    Stand {
-        at: ms(loaded.at),
-        status: VerificationStatus::of(loaded).as_str(),
-        expires_at: ms(loaded.record.expires_at),
-        deliveries: loaded.record.deliveries.len(),
-        checks_remaining: loaded.standing.checks_remaining,
-        sends_remaining: loaded.standing.sends_remaining,
-        next_send_at: loaded.standing.next_send_at.map(ms),
-        next_check_at: loaded.standing.next_check_at.map(ms),
-        sends_per_phone: counted(&loaded.standing.sends_per_phone),
-    }
-}
-
-fn same<T: std::fmt::Debug + PartialEq>(what: &str, expected: &T, seen: &T) -> Verdict {
-    if expected == seen { Ok(()) } else { Err(format!("{what}\n  expected {expected:?}\n  seen     {seen:?}")) }
-}
-
-fn same_why(expected: &Why, seen: &Why) -> Verdict {
-    match (expected, seen) {
-        (Why::Limited(names, until), Why::Limited(name, seen_until))
-            if until == seen_until && name.iter().all(|name| names.contains(name)) =>
-        {
-            Ok(())
-        }
-        _ => same("refusal", expected, seen),
-    }
-}
-
-fn clock_went_back<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> Verdict {
-    match outcome {
-        Err(StoreError::ClockWentBack) => Ok(()),
-        other => Err(format!("the clock went back too far, and the store answered {other:?}")),
-    }
-}
-
-fn unexpected<T>(expected: &dyn std::fmt::Debug, seen: &dyn std::fmt::Debug) -> Result<T, String> {
-    Err(format!("another kind of answer\n  expected {expected:?}\n  seen     {seen:?}"))
 }
 
 impl World {
@@ -239,7 +170,13 @@ impl World {
         self.act_as(if stranger { (service + 1) % SERVICES } else { service }, phone, address)
     }
 
-    async fn start(&mut self, account: (u8, u8), address: Option<u8>, code: Option<u8>, purpose: Option<u8>) -> Verdict {
+    async fn start(
+        &mut self,
+        account: (u8, u8),
+        address: Option<u8>,
+        code: Option<u8>,
+        purpose: Option<u8>,
+    ) -> Verdict {
         let (service, phone) = account;
         let charges = self.act_as(service, phone, address);
         let code = code.map(|code| ["111111", "222222"][usize::from(code)]);
@@ -258,30 +195,26 @@ impl World {
             _ if conflict => Err(Why::Conflict),
             decided => decided,
         };
-        let admitted = match self.admitted(outcome, &expected, false)? {
-            Some(admitted) => *admitted,
-            None => return Ok(()),
-        };
+        let Some(admitted) = self.admitted(outcome, &expected, false)? else { return Ok(()) };
         same("created", &expected.as_ref().is_ok_and(Option::is_none), &admitted.created)?;
         let id = admitted.loaded.id;
-        let life = match expected {
-            Ok(Some(life)) => life,
-            _ => {
-                self.ids.push(id);
-                self.deliveries.push(Vec::new());
-                self.oracle.begin(Life {
-                    service,
-                    phone,
-                    code: self.scene.code(id).expose().to_owned(),
-                    purpose,
-                    expires_at: at + millis(self.scene.ttl),
-                    end: None,
-                    checks: 0,
-                    last_check_at: 0,
-                    sends: Vec::new(),
-                    maybe_gone: false,
-                })
-            }
+        let life = if let Ok(Some(life)) = expected {
+            life
+        } else {
+            self.ids.push(id);
+            self.deliveries.push(Vec::new());
+            self.oracle.begin(Life {
+                service,
+                phone,
+                code: self.scene.code(id).expose().to_owned(),
+                purpose,
+                expires_at: at + millis(self.scene.ttl),
+                end: None,
+                checks: 0,
+                last_check_at: 0,
+                sends: Vec::new(),
+                maybe_gone: false,
+            })
         };
         self.sent(life, delivery, &charges, &admitted.loaded, at)
     }

@@ -82,7 +82,7 @@ pub async fn parallel_guesses_are_compared_at_most_five_times(factory: &dyn Stor
         let id = scene.started().await;
         let guess = |n: u64| {
             let code = scene.code_plus(id, (n + MANY - right_at) % MANY);
-            if n % 2 == 0 { scene.guess_by_id(id, &code) } else { scene.guess_by_number(&code) }
+            if n.is_multiple_of(2) { scene.guess_by_id(id, &code) } else { scene.guess_by_number(&code) }
         };
         let (right, wrong) = all_at_once(&scene, (0..MANY).map(guess).collect()).await;
         assert!(right <= 1, "{right} approvals");

@@ -11,7 +11,7 @@ use crate::testing::{Scene, StoreFactory};
 const MINUTE: Duration = Duration::from_secs(60);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
-fn is_clock_fault<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> bool {
+fn is_clock_fault<T>(outcome: &Result<T, StoreError>) -> bool {
     matches!(outcome, Err(StoreError::ClockWentBack))
 }
 
@@ -46,15 +46,15 @@ pub async fn large_step_back_stops_every_decision(factory: &dyn StoreFactory) {
     let latest = scene.now;
     let before = scene.snapshot().await;
     scene.now = latest - MINUTE * 5 - Duration::from_millis(1);
-    assert!(is_clock_fault(scene.store.ready(scene.now).await), "even before the first decision");
+    assert!(is_clock_fault(&scene.store.ready(scene.now).await), "even before the first decision");
     let (store, now) = (&scene.store, scene.now);
-    assert!(is_clock_fault(store.admit(scene.start_request(), now).await));
-    assert!(is_clock_fault(store.admit(scene.resend_request(id), now).await));
-    assert!(is_clock_fault(store.check(scene.guess_by_id(id, &scene.code(id)), now).await));
+    assert!(is_clock_fault(&store.admit(scene.start_request(), now).await));
+    assert!(is_clock_fault(&store.admit(scene.resend_request(id), now).await));
+    assert!(is_clock_fault(&store.check(scene.guess_by_id(id, &scene.code(id)), now).await));
     let delivery = admitted.loaded.record.deliveries[0].id;
     let settle = scene.settle_request(id, delivery, DeliveryStatus::Failed, true);
-    assert!(is_clock_fault(store.settle(settle, now).await));
-    assert!(is_clock_fault(store.cancel(scene.service, id, now).await));
+    assert!(is_clock_fault(&store.settle(settle, now).await));
+    assert!(is_clock_fault(&store.cancel(scene.service, id, now).await));
     assert_eq!(scene.snapshot().await, before);
 }
 
@@ -69,7 +69,7 @@ pub async fn clock_fault_needs_acceptance(factory: &dyn StoreFactory) {
     assert!(scene.clock_refused().await);
     scene.restart(factory).await;
     assert!(scene.clock_refused().await);
-    assert!(is_clock_fault(scene.store.ready(scene.now).await));
+    assert!(is_clock_fault(&scene.store.ready(scene.now).await));
     scene.store.accept_clock(scene.now).await.unwrap();
     scene.restart(factory).await;
     scene.store.ready(scene.now).await.unwrap();

@@ -14,7 +14,10 @@ pub async fn right_until_the_last_millisecond(factory: &dyn StoreFactory) {
     assert!(matches!(outcome, CheckOutcome::Approved(_)), "{outcome:?}");
     scene.advance_ms(1);
     let outcome = scene.check(late, &scene.code(late)).await;
-    assert!(matches!(outcome, CheckOutcome::Refused { refusal: Refusal::Expired, at } if at == scene.now), "{outcome:?}");
+    assert!(
+        matches!(outcome, CheckOutcome::Refused { refusal: Refusal::Expired, at } if at == scene.now),
+        "{outcome:?}"
+    );
 }
 
 /// The life is that of the first send.

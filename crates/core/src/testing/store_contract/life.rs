@@ -199,7 +199,9 @@ pub async fn conflict_of_code_or_purpose(factory: &dyn StoreFactory) {
         assert_eq!(scene.start().await.unwrap_err(), Refusal::Conflict);
         assert_eq!(scene.snapshot().await, before);
     }
-    for (chosen, purpose) in [(None, None), (code("123456"), None), (code("123456"), Some([1; 8])), (None, Some([1; 8]))] {
+    for (chosen, purpose) in
+        [(None, None), (code("123456"), None), (code("123456"), Some([1; 8])), (None, Some([1; 8]))]
+    {
         (scene.chosen, scene.purpose) = (chosen, purpose);
         let again = scene.start().await.unwrap();
         assert_eq!((again.loaded.id, again.created), (id, false));

@@ -44,7 +44,9 @@ pub async fn refund_happens_once(factory: &dyn StoreFactory) {
 /// What may have left stays charged, whatever its status.
 pub async fn no_refund_without_asking(factory: &dyn StoreFactory) {
     let mut scene = Scene::new(factory).await;
-    for (taken, status) in [DeliveryStatus::Unknown, DeliveryStatus::Failed, DeliveryStatus::Queued].into_iter().enumerate() {
+    for (taken, status) in
+        [DeliveryStatus::Unknown, DeliveryStatus::Failed, DeliveryStatus::Queued].into_iter().enumerate()
+    {
         let admitted = scene.start().await.unwrap();
         let Settlement::Settled(loaded) = scene.settle(&admitted, status, false).await else { panic!("ignored") };
         let delivery = loaded.record.deliveries.last().unwrap();

@@ -26,11 +26,10 @@ pub async fn restart_changes_nothing(factory: &dyn StoreFactory) {
     }
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let mut all = String::new();
+        let mut all = Vec::new();
         for (phone, id) in (0..7).zip(&ids) {
             scene.phone = Scene::phone_named(phone);
-            all += &scene.snapshot().await;
-            all += &format!("{:#?}", scene.load(*id).await);
+            all.push((scene.snapshot().await, format!("{:#?}", scene.load(*id).await)));
         }
         seen.push(all);
         scene.restart(factory).await;

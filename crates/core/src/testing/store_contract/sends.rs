@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::limits::{LimitName, Rate};
-use crate::store::{AdmitOutcome, Admission, Refusal};
+use crate::store::{Admission, AdmitOutcome, Refusal};
 use crate::testing::{Scene, StoreFactory};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -88,7 +88,11 @@ pub async fn resend_delay_ends_with_the_verification(factory: &dyn StoreFactory)
     let ends = first.loaded.record.expires_at;
     scene.advance_ms(300_000);
     let second = scene.start().await.unwrap();
-    assert_eq!(second.loaded.standing.next_send_at, Some(ends), "not 500 s later, when there is nothing left to wait for");
+    assert_eq!(
+        second.loaded.standing.next_send_at,
+        Some(ends),
+        "not 500 s later, when there is nothing left to wait for"
+    );
     assert_eq!(limited(&scene.start().await.unwrap_err()), (LimitName::ResendDelay, ends));
     scene.now = ends;
     assert!(scene.start().await.unwrap().created);

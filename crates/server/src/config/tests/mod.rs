@@ -1,7 +1,7 @@
 //! Tests of the configuration: no process environment, no files, no clock.
 
-mod page;
 mod loads;
+mod page;
 mod print;
 mod profiles;
 mod refusals;

@@ -28,5 +28,8 @@ fn the_reference_page_is_what_the_table_says() {
         std::fs::write(&path, &wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap();
-    assert!(found == wanted, "docs/configuration.md is not made from this code; see its last paragraph before the table");
+    assert!(
+        found == wanted,
+        "docs/configuration.md is not made from this code; see its last paragraph before the table"
+    );
 }

@@ -40,13 +40,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let (parts, body) = request.into_parts();
         let bytes = read_body(body, MAX_BODY_BYTES).await?;
         if bytes.is_empty() {
-            return serde_json::from_str("{}").map(Json).map_err(|error| bad_json(&error));
+            return object(b"{}").map(Json);
         }
         if !is_json(&parts.headers) {
             return Err(Problem::unsupported_media_type());
         }
-        serde_json::from_slice(&bytes).map(Json).map_err(|error| bad_json(&error))
+        object(&bytes).map(Json)
     }
+}
+
+/// Reads an object; serde would also take an array with the values in the order of our fields.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
+        return Err(Problem::invalid_request("the body is not an object in JSON"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| bad_json(&error))
 }
 
 /// What serde says about a body can repeat the caller's text, and that could be a code; only its place and kind are told.
@@ -57,12 +65,21 @@ fn bad_json(error: &serde_json::Error) -> Problem {
     let detail = match error.classify() {
         Category::Data => {
             // serde quotes names and values with backticks and quotes; the names are ours, the values are the caller's.
-            let kind = ["unknown field", "duplicate field", "missing field", "invalid type", "invalid value", "invalid length"]
-                .into_iter()
-                .find(|kind| text.starts_with(kind));
+            let kind = [
+                "unknown field",
+                "duplicate field",
+                "missing field",
+                "invalid type",
+                "invalid value",
+                "invalid length",
+            ]
+            .into_iter()
+            .find(|kind| text.starts_with(kind));
             let field = text.split('`').nth(1).filter(|name| is_plain_name(name));
             match (kind, field) {
-                (Some(kind @ ("unknown field" | "duplicate field" | "missing field")), Some(field)) => format!("{kind} {field:?} at {place}"),
+                (Some(kind @ ("unknown field" | "duplicate field" | "missing field")), Some(field)) => {
+                    format!("{kind} {field:?} at {place}")
+                }
                 (Some(kind), _) => format!("{kind} at {place}"),
                 (None, _) if text.starts_with("duplicate key") => format!("duplicate key at {place}"),
                 (None, _) => format!("not as expected at {place}"),
@@ -198,7 +215,8 @@ mod tests {
         assert!(detail(r#"{"to":"x","to":"y"}"#).contains(r#"duplicate field \"to\""#));
         assert!(detail("{}").contains(r#"missing field \"to\""#));
         assert!(detail(r#"{"to":"x","metadata":{"a":"1","a":"2"}}"#).contains("duplicate key"));
-        for body in [r#"{"to":"x","code":834105}"#, r#"{"to":"x","834105":1}"#, r#"{"to":834105}"#, r#"{"to":"834105"#] {
+        for body in [r#"{"to":"x","code":834105}"#, r#"{"to":"x","834105":1}"#, r#"{"to":834105}"#, r#"{"to":"834105"#]
+        {
             assert!(!detail(body).contains("834105"), "{body}");
         }
     }

@@ -2,6 +2,7 @@
 
 mod body;
 mod limits;
+mod path;
 mod phones;
 mod preview;
 mod reply;

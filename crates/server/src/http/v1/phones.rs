@@ -1,12 +1,13 @@
 //! Forget a number; lift its lock.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 use verifyd_core::registry::Scope;
 
 use super::body::{EmptyBody, Json, ServiceBody};
+use super::path::Segment;
 use super::verifications::reply;
 use crate::http::app::{Authorized, Shared};
 use crate::http::problem::Problem;
@@ -15,21 +16,24 @@ use crate::http::problem::Problem;
 pub(super) async fn forget(
     State(app): Shared,
     caller: Authorized,
-    Path(to): Path<String>,
+    Segment(to): Segment,
     Json(EmptyBody {}): Json<EmptyBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Forget)?;
     let service = app.service(&caller, None)?;
-    let outcome = app.verifier.forget(&service, caller.service.is_none(), &to).await?;
-    tracing::info!(audit = "forget", key = %caller.key, verifications = outcome.verifications, "a number was forgotten");
-    Ok(reply(StatusCode::OK, &caller, json!({ "forgotten_verifications": outcome.verifications })))
+    let forgotten = app.verifier.forget(&service, caller.service.is_none(), &to).await?;
+    if let Some(forget_elsewhere) = &app.forget_elsewhere {
+        forget_elsewhere.call(&forgotten.number);
+    }
+    tracing::info!(audit = "forget", key = %caller.key, verifications = forgotten.verifications, "a number was forgotten");
+    Ok(reply(StatusCode::OK, &caller, json!({ "forgotten_verifications": forgotten.verifications })))
 }
 
 /// `POST /v1/phones/{to}/unlock`: resets the failures in a row of one service, and nothing else.
 pub(super) async fn unlock(
     State(app): Shared,
     caller: Authorized,
-    Path(to): Path<String>,
+    Segment(to): Segment,
     Json(body): Json<ServiceBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Unlock)?;

@@ -50,9 +50,7 @@ impl From<Preview> for PreviewReply {
             locale: preview.message.locale,
             encoding: preview.message.segments.encoding.as_str(),
             segments: preview.message.segments.count,
-            route: preview
-                .route
-                .map(|route| RouteReply { sender: route.sender.name(), reason: route.reason.as_str() }),
+            route: preview.route.map(|route| RouteReply { sender: route.sender.name(), reason: route.reason.as_str() }),
             limits,
         }
     }

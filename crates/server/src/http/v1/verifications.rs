@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json as JsonReply;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use verifyd_core::sender::Channel;
 use verifyd_core::verifier::{CheckTarget, Checked, ResendRequest, StartRequest, Started};
 
 use super::body::{CheckBody, CheckByNumberBody, EmptyBody, Json, ResendBody, StartBody};
+use super::path::Segment;
 use super::reply::{CheckReply, VerificationReply};
 use crate::api_keys::Caller;
 use crate::http::app::{App, Authorized, Shared};
@@ -85,11 +86,7 @@ pub(super) async fn start(
 }
 
 /// `GET /v1/verifications/{id}`
-pub(super) async fn load(
-    State(app): Shared,
-    caller: Authorized,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+pub(super) async fn load(State(app): Shared, caller: Authorized, Segment(id): Segment) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
@@ -101,7 +98,7 @@ pub(super) async fn load(
 pub(super) async fn resend(
     State(app): Shared,
     caller: Authorized,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Json(body): Json<ResendBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
@@ -120,7 +117,7 @@ pub(super) async fn resend(
 pub(super) async fn check(
     State(app): Shared,
     caller: Authorized,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Json(body): Json<CheckBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
@@ -147,7 +144,7 @@ pub(super) async fn check_by_number(
 pub(super) async fn cancel(
     State(app): Shared,
     caller: Authorized,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Json(EmptyBody {}): Json<EmptyBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;

@@ -1,4 +1,4 @@
-//! `/inbox/messages`.
+//! What `/inbox/messages` answers, and how it is emptied.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

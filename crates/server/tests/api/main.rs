@@ -1,0 +1,16 @@
+//! Version 1 of the API through the real router: every endpoint, every error code, bad input, races.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod bad_input;
+mod development;
+mod errors;
+mod life;
+mod limits;
+mod media;
+mod numbers;
+mod outcomes;
+mod races;
+mod support;

@@ -1,0 +1,23 @@
+//! The built binary from outside: started, called over sockets, stopped, killed, started again on what it left.
+//!
+//! One file a theme. Every child runs in a directory of its own on port 0 and ends with the value that holds it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and a JSON value answers null for what is absent"
+)]
+
+mod api;
+mod clock;
+mod crash;
+mod dev;
+mod full_disk;
+mod garbage;
+mod keys;
+mod leaks;
+mod parallel;
+mod program;
+mod startup;
+mod twilio;
