@@ -101,7 +101,9 @@ fn forget_in_inbox(mock: &Mock) -> ForgetElsewhere {
         let written = inbox.messages(None).into_iter().map(|message| message.to);
         let scripted = inbox.scripts().into_iter().map(|script| script.to);
         let forms: BTreeSet<_> = written.chain(scripted).filter(|to| to.limit_key() == line).collect();
-        forms.iter().for_each(|to| inbox.forget(to));
+        for to in &forms {
+            inbox.forget(to);
+        }
     })
 }
 

@@ -4,7 +4,7 @@
 //! output, in order, so that the two can be joined. `valid`, `e164`, `region` and `type` are libphonenumber's verdict
 //! on the input as given; `reason` says why verifyd, under its default policy, refuses it.
 //!
-//! Memory is bounded: of a line over [`MAX_LINE_BYTES`] only the beginning is kept, echoed and refused as too long.
+//! Memory is bounded: of a line over `MAX_LINE_BYTES` only the beginning is kept, echoed and refused as too long.
 
 use std::io::{self, BufRead, Read, Write};
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use verifyd_core::clock::{Clock as _, Timestamp};
 use verifyd_server::config::{Config, ConfigFile, Flags, Sources, read_file};
-use verifyd_server::http::{MockPages, router};
+use verifyd_server::http::{App, MockPages, router};
 use verifyd_server::mock::Mock;
 use verifyd_server::wiring::Server;
 
@@ -26,7 +26,8 @@ const SOME_GUESS: &str = "000000";
 
 /// A server and what a test reaches of it from outside.
 pub(crate) struct TestApp {
-    pub(crate) router: Router,
+    router: Router,
+    pub(crate) app: Arc<App>,
     pub(crate) mock: Mock,
     pub(crate) shutdown: CancellationToken,
     /// Held for its end: the store's directory goes with it.
@@ -119,7 +120,7 @@ impl TestApp {
         let mock = server.mock.clone().unwrap();
         let pages = MockPages { mock: mock.clone(), hosts: Vec::new(), tls: false, example_key: "dev".to_owned() };
         let router = router(&server.app, Some(pages));
-        Self { router, mock, shutdown, _dir: dir }
+        Self { router, app: Arc::clone(&server.app), mock, shutdown, _dir: dir }
     }
 
     /// Sends exactly this.

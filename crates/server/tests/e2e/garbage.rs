@@ -105,7 +105,7 @@ async fn ten_megabytes_are_refused_however_they_come() {
         (format!("{start}Content-Length: {}\r\n\r\n", 10 * MEGABYTE), vec![b' '; MEGABYTE], 413),
         (format!("{start}Transfer-Encoding: chunked\r\n\r\n"), chunk, 413),
         (start.replace("Host: localhost", "Host: localhost\r\nX-Large: "), vec![b'x'; MEGABYTE], 431),
-        ("GET /".to_owned(), vec![b'x'; MEGABYTE], 414),
+        ("GET /".to_owned(), vec![b'x'; MEGABYTE], 431),
     ];
     for (head, piece, expected) in cases {
         let mut stream = connect(&server);

@@ -53,7 +53,7 @@ async fn a_real_start_reaches_the_provider_and_its_code_is_approved() {
 #[tokio::test]
 async fn a_send_without_an_answer_is_unknown_charged_and_never_repeated() {
     let (dir, twilio) = (tempfile::tempdir().unwrap(), FakeTwilio::start().await.unwrap());
-    let server = serve(dir.path(), &twilio).with("VERIFYD_TWILIO__TIMEOUT", "1s").start();
+    let server = serve(dir.path(), &twilio).with("VERIFYD_TWILIO__TIMEOUT", "2s").start();
     let api = Api::of(&server);
     twilio.fault_next(Fault::Hang);
     let started = api.start(NUMBER).await.expect(201);

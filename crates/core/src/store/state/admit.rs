@@ -95,13 +95,15 @@ impl State {
         if guesses.remaining == 0 {
             return Ok(Err(Refusal::MaxChecks { retry_at: guesses.retry_at }));
         }
+        let denials = self.denials(admission, phone, service, current.map(|(_, record)| record), now)?;
+        let longest = denials.into_iter().max_by_key(|denial| denial.standing.retry_at);
         if let Some((_, record)) = current
             && sends_left(record, rules) == 0
         {
-            return Ok(Err(Refusal::MaxSends { retry_at: record.expires_at }));
+            // Five sends within one verification fill the hour as well: at the instant that is told, a start must work.
+            let limits_allow_at = longest.map_or(now, |denial| denial.standing.retry_at);
+            return Ok(Err(Refusal::MaxSends { retry_at: record.expires_at.max(limits_allow_at) }));
         }
-        let denials = self.denials(admission, phone, service, current.map(|(_, record)| record), now)?;
-        let longest = denials.into_iter().max_by_key(|denial| denial.standing.retry_at);
         Ok(longest
             .map_or(Ok(()), |Denial { name, standing, window }| Err(Refusal::RateLimited { name, standing, window })))
     }

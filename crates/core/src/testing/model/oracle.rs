@@ -238,9 +238,6 @@ impl Oracle {
             return Err(Why::MaxChecks(Some(life.expires_at)));
         }
         self.number_has_guesses(account, at)?;
-        if let Some(life) = life.filter(|life| life.sends_left(rules) == 0) {
-            return Err(Why::MaxSends(life.expires_at));
-        }
         let mut waits = vec![
             (LimitName::SendsPerPhone, account.sends.allows_at(rules.sends_per_phone, at)),
             (LimitName::SendsPerPhoneAllServices, {
@@ -255,6 +252,9 @@ impl Oracle {
             waits.push((LimitName::SendsPerIp, self.buckets[*bucket].counted(*rate, at).retry_at));
         }
         let longest = waits.iter().map(|(_, until)| *until).max().unwrap();
+        if let Some(life) = life.filter(|life| life.sends_left(rules) == 0) {
+            return Err(Why::MaxSends(life.expires_at.max(longest)));
+        }
         if longest > at {
             let names = waits.iter().filter(|(_, until)| *until == longest).map(|(name, _)| *name).collect();
             return Err(Why::Limited(names, longest));

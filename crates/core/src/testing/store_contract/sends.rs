@@ -116,6 +116,22 @@ pub async fn max_sends_until_the_end(factory: &dyn StoreFactory) {
     assert!(scene.start().await.unwrap().created);
 }
 
+/// When the sends of a verification fill the number's hour too, the instant that is told is the one at which a start works.
+pub async fn max_sends_tells_when_a_start_works(factory: &dyn StoreFactory) {
+    let mut scene = Scene::new(factory).await;
+    let begun = scene.now;
+    for _ in 0..5 {
+        scene.start().await.unwrap();
+        scene.advance_ms(1_000);
+    }
+    let refusal = scene.start().await.unwrap_err();
+    assert_eq!(refusal, Refusal::MaxSends { retry_at: begun + HOUR });
+    scene.now = begun + HOUR - Duration::from_millis(1);
+    assert!(scene.start().await.is_err());
+    scene.now = begun + HOUR;
+    assert!(scene.start().await.unwrap().created);
+}
+
 /// Guesses before sends, sends before limits, and of the limits the longest wait.
 pub async fn order_of_refusals(factory: &dyn StoreFactory) {
     let mut scene = Scene::new(factory).await;
@@ -137,7 +153,7 @@ pub async fn order_of_refusals(factory: &dyn StoreFactory) {
     assert_eq!(limited(&scene.start().await.unwrap_err()), (LimitName::SendsPerIp, address));
     scene.rules.sends_per_verification = 2;
     let ends = scene.load(id).await.unwrap().record.expires_at;
-    assert_eq!(scene.start().await.unwrap_err(), Refusal::MaxSends { retry_at: ends });
+    assert_eq!(scene.start().await.unwrap_err(), Refusal::MaxSends { retry_at: address });
     for _ in 0..5 {
         scene.wrong(id).await;
     }
