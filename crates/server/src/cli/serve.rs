@@ -156,12 +156,13 @@ async fn serve_until_stopped(
     ExitCode::SUCCESS
 }
 
+/// Catches signals from its return on: whoever has read that the server is ready may stop it at once.
 fn stop_on_signals(shutdown: CancellationToken) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be caught; stop the process by force");
+        return;
+    };
     tokio::spawn(async move {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            tracing::error!("signals cannot be caught; stop the process by force");
-            return;
-        };
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}

@@ -97,6 +97,15 @@ async fn the_memory_store_works_and_leaves_nothing() {
     assert!(!data_dir(dir.path()).exists());
 }
 
+#[test]
+fn a_server_that_has_just_said_that_it_is_ready_stops_cleanly() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::serve(dir.path()).args(&["--store", "memory"]);
+    for _ in 0..20 {
+        program.start().stop();
+    }
+}
+
 #[tokio::test]
 async fn a_store_without_its_key_file_or_with_another_key_is_refused() {
     let dir = tempfile::tempdir().unwrap();
