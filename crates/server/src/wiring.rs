@@ -23,7 +23,7 @@ use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::{EmbeddedStore, FileRegistry};
 
 use crate::api_keys::{ApiKeys, Caller};
-use crate::config::{ApiKey, Config, KeySource, Sending, StoreKind};
+use crate::config::{ApiKey, Config, Environment, KeySource, Sending, StoreKind};
 use crate::data_dir;
 use crate::http::{App, ForgetElsewhere};
 use crate::key_file;
@@ -111,10 +111,9 @@ fn senders_of(config: &mut Config, mock: Option<&Mock>, metrics: &Arc<Metrics>) 
     let mut senders: Vec<Arc<dyn Sender>> = Vec::new();
     let test_numbers = std::mem::take(&mut config.test_numbers);
     if !test_numbers.is_empty() {
-        let list = match config.environment {
-            crate::config::Environment::Production => TestNumbers::for_production(test_numbers),
-            crate::config::Environment::Development => TestNumbers::new(test_numbers),
-        };
+        // Beside a real sender a fixed code for somebody's number is a back door, whatever the environment is called.
+        let real = mock.is_none() || config.environment == Environment::Production;
+        let list = if real { TestNumbers::for_production(test_numbers) } else { TestNumbers::new(test_numbers) };
         senders.push(Arc::new(list.map_err(part)?));
     }
     match (mock, &config.sending) {

@@ -182,12 +182,18 @@ impl EmbeddedStore {
             return Ok((0, None));
         }
         keys.retain(|key| live.state.packed(key).is_none());
+        // The instant it was due at goes along: after a restart no verb may decide at an earlier one.
+        let meta = live.state.take_meta()?;
         // Nothing to undo: what is due and still on disk is due again after a restart.
         let submitted = self.journal.submit(Undo(Vec::new()), |records| {
+            if let Some(meta) = &meta {
+                records.put(META_KEY, meta);
+            }
             for key in keys {
                 records.delete(&key.to_bytes());
             }
         });
+        live.meta_lost |= submitted.is_err();
         submitted.map(|durable| (gone, Some(durable))).map_err(|rejected| unavailable(&rejected.error))
     }
 

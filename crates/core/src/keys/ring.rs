@@ -145,6 +145,14 @@ impl KeyRing {
         PhoneHash(first16(mac(&self.index, &[b"phone\0", limit_key.as_bytes()])))
     }
 
+    /// A short digest of a number's identity key: lines that share a limit key are still told apart by it.
+    #[must_use]
+    pub fn number_digest(&self, identity_key: &str) -> [u8; 8] {
+        let mut digest = [0; 8];
+        digest.iter_mut().zip(self.subject_hash("number", identity_key.as_bytes())).for_each(|(to, from)| *to = from);
+        digest
+    }
+
     /// The hash of any other thing a limit counts by (`kind` separates name spaces).
     #[must_use]
     pub fn subject_hash(&self, kind: &str, subject: &[u8]) -> [u8; 16] {

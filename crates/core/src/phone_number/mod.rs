@@ -117,6 +117,15 @@ impl PhoneNumber {
         limit_key::limit_key(self)
     }
 
+    /// The spelling by which a verification knows its number: that of the limit key, so that the forms of one line are one
+    /// number; but in Italy, where a mobile and a land line can share a key, the number itself. A code for one line must never
+    /// approve another.
+    #[must_use]
+    pub fn identity_key(&self) -> String {
+        const ITALY: u16 = 39;
+        if self.country_code == ITALY { self.e164().to_owned() } else { self.limit_key().as_str().to_owned() }
+    }
+
     /// The digits behind the country code.
     fn national(&self) -> &str {
         let code_digits = match self.country_code {

@@ -93,8 +93,10 @@ pub struct DeliveryRecord {
 pub struct VerificationRecord {
     /// The tenant.
     pub service: ServiceId,
-    /// The number.
+    /// The line, by which limits count.
     pub phone: PhoneHash,
+    /// Digest of the exact number. A rare pair of lines shares a limit key, and a code for one proves nothing of the other.
+    pub number: [u8; 8],
     /// When it was created.
     pub created_at: Timestamp,
     /// When its life ends: at this very instant it is expired.
@@ -199,12 +201,17 @@ impl PhoneService {
 
 /// How long failures in a row are remembered after the last one.
 const FAILURES_IN_A_ROW_KEPT: Duration = Duration::from_secs(366 * 24 * 3600);
+/// A shorter row, such as somebody's typing errors, is forgotten after 30 quiet days: it must not fill the store for a year.
+const SHORT_ROW_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// From this many failures on a row is no typing error any more.
+const LONG_ROW: u32 = 10;
 
 impl PhoneRecord {
     /// Until when it must be kept: a row of failures outlasts every window, until a right guess or an unlock ends it.
     pub(super) fn keep_until(&self) -> Timestamp {
         let rows = self.services.iter().filter(|entry| entry.failures_in_a_row > 0);
-        let until = rows.filter_map(|entry| entry.last_failure_at).map(|at| at + FAILURES_IN_A_ROW_KEPT).max();
+        let kept = |row| if row < LONG_ROW { SHORT_ROW_KEPT } else { FAILURES_IN_A_ROW_KEPT };
+        let until = rows.filter_map(|entry| Some(entry.last_failure_at? + kept(entry.failures_in_a_row))).max();
         until.unwrap_or_default().max(self.counters_until)
     }
 

@@ -51,6 +51,8 @@ pub struct NewVerification {
     pub id: VerificationId,
     /// Its life from the start request; a resend does not extend it.
     pub ttl: Duration,
+    /// Digest of the exact number.
+    pub number: [u8; 8],
     /// The key that made the digests and sealed the data.
     pub key: KeyTag,
     /// Digits of its code.
@@ -70,7 +72,8 @@ pub struct NewVerification {
 /// Which verification gets the send.
 #[derive(Clone, Debug)]
 pub enum SendTarget {
-    /// The one pending for the number, or else the new one.
+    /// The one pending for the number, or else the new one. A pending one for another number that shares its limits ends: its
+    /// code went to another phone, perhaps.
     Start {
         /// The number.
         phone: PhoneHash,
@@ -204,8 +207,13 @@ pub enum AdmitOutcome {
 pub enum GuessTarget {
     /// By id.
     Id(VerificationId),
-    /// By number: the newest of the service.
-    Number(PhoneHash),
+    /// By number: the newest of the service, if it is for this very number and not only for one that shares its limits.
+    Number {
+        /// The line.
+        phone: PhoneHash,
+        /// Digest of the exact number.
+        number: [u8; 8],
+    },
 }
 
 /// One guess.

@@ -102,6 +102,12 @@ impl Scene {
         }
     }
 
+    /// The digest of the one number of a line.
+    fn number_of(phone: PhoneHash) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = *phone.as_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// A number by its index.
     #[must_use]
     pub fn phone_named(index: u8) -> PhoneHash {
@@ -170,6 +176,7 @@ impl Scene {
         let new = NewVerification {
             id,
             ttl: self.ttl,
+            number: Self::number_of(self.phone),
             key: keys.current_tag(),
             code_digits: code.len(),
             digest_by_id: keys.digest_by_id(&id, &code),
@@ -259,7 +266,7 @@ impl Scene {
     #[must_use]
     pub fn guess_by_number(&self, code: &VerificationCode) -> CheckRequest {
         let digests = self.keys.guess_by_number(&self.service, &self.phone, code);
-        self.guess(GuessTarget::Number(self.phone), code, digests)
+        self.guess(GuessTarget::Number { phone: self.phone, number: Self::number_of(self.phone) }, code, digests)
     }
 
     fn guess(

@@ -59,7 +59,8 @@ impl Verifier {
             CheckTarget::Number { to, region } => {
                 let number = number_for(service, &to, region.as_deref())?;
                 let phone = self.phone_hash(&number);
-                (GuessTarget::Number(phone), keys.guess_by_number(&service.id(), &phone, &code))
+                let target = GuessTarget::Number { phone, number: keys.number_digest(&number.identity_key()) };
+                (target, keys.guess_by_number(&service.id(), &phone, &code))
             }
         };
         let check =

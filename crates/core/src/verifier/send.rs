@@ -18,6 +18,9 @@ use crate::verification::{Verification, VerificationStatus};
 
 /// When a caller may try again after a sender failed without saying when.
 const SENDER_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Pauses before each further try to record an outcome.
+const SETTLE_RETRIES: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// How much longer than its deadline a sender is waited for before its answer counts as unknown.
 const DEADLINE_GRACE: Duration = Duration::from_secs(2);
 
@@ -151,10 +154,27 @@ impl Verifier {
             Ok(Settlement::Settled(loaded)) => *loaded,
             Ok(Settlement::Ignored) => patched(admitted, &patch),
             Err(error) => {
-                tracing::error!(verification = %patch.id, delivery = %patch.delivery, %error, "the outcome of a send is not recorded");
+                tracing::error!(verification = %patch.id, delivery = %patch.delivery, %error, "the outcome of a send is not recorded yet");
+                self.settle_later(patch.clone());
                 patched(admitted, &patch)
             }
         }
+    }
+
+    /// Tries again to record an outcome, in a task of its own that a drain waits for: a refund or a provider's message id that
+    /// is lost cannot be had again. Settling is idempotent.
+    fn settle_later(&self, settle: SettleRequest) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            for wait in SETTLE_RETRIES {
+                tokio::time::sleep(wait).await;
+                if this.parts.store.settle(settle.clone(), this.parts.clock.now()).await.is_ok() {
+                    tracing::info!(verification = %settle.id, delivery = %settle.delivery, "the outcome of a send is recorded after all");
+                    return;
+                }
+            }
+            tracing::error!(verification = %settle.id, delivery = %settle.delivery, "the outcome of a send is not recorded; its charge stands");
+        });
     }
 
     /// Gives back what was admitted where no sender was ever asked.

@@ -151,15 +151,16 @@ impl Verifier {
     ) -> Result<NewVerification, VerifyError> {
         let (keys, random) = (&self.parts.keys, self.parts.random.as_ref());
         let id = VerificationId::generate(phone, random)?;
-        let identity = identity.to_bytes().ok_or(VerifyError::Internal("identity cannot be packed"))?;
+        let packed = identity.to_bytes().ok_or(VerifyError::Internal("identity cannot be packed"))?;
         Ok(NewVerification {
             id,
             ttl: service.settings().ttl,
+            number: keys.number_digest(&identity.to.identity_key()),
             key: keys.current_tag(),
             code_digits: code.len(),
             digest_by_id: keys.digest_by_id(&id, code),
             digest_by_number: keys.digest_by_number(&service.id(), phone, code),
-            identity: keys.seal(SealKind::Identity, &id, identity, random)?,
+            identity: keys.seal(SealKind::Identity, &id, packed, random)?,
             code: keys.seal(SealKind::Code, &id, code.expose().as_bytes().to_vec(), random)?,
             locale: locale.map(|locale| locale.as_str().to_owned()).unwrap_or_default(),
         })

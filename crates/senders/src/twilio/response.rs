@@ -68,7 +68,9 @@ impl Standing {
             "queued" | "sending" => Self::On(DeliveryStatus::Queued),
             "sent" | "partially_delivered" => Self::On(DeliveryStatus::Sent),
             "delivered" | "read" => Self::On(DeliveryStatus::Delivered),
-            "failed" | "undelivered" | "canceled" => Self::NotSent,
+            // It left and was billed: the charge stands.
+            "undelivered" => Self::On(DeliveryStatus::Undelivered),
+            "failed" | "canceled" => Self::NotSent,
             _ => Self::Unheard,
         }
     }

@@ -96,11 +96,17 @@ fn a_2xx_that_says_nothing_is_unknown() {
 }
 
 #[test]
+fn a_message_that_left_and_did_not_arrive_stays_charged() {
+    let receipt =
+        judge(answer(201, &format!(r#"{{"sid":"{SID}","status":"undelivered","error_code":30006}}"#))).unwrap();
+    assert_eq!(receipt.status, DeliveryStatus::Undelivered);
+}
+
+#[test]
 fn a_message_that_failed_at_once_maps_by_its_code() {
     for (fields, kind, code) in [
         (r#""status":"failed","error_code":30450"#, SendErrorKind::SuspectedFraud, Some("30450")),
         (r#""status":"failed","error_code":"30005""#, SendErrorKind::Rejected, Some("30005")),
-        (r#""status":"undelivered","error_code":30006"#, SendErrorKind::Unsupported, Some("30006")),
         (r#""status":"failed","error_code":39999"#, SendErrorKind::Unavailable, Some("39999")),
         (r#""status":"failed","error_code":14155550123"#, SendErrorKind::Unavailable, None),
         (r#""status":"failed","error_code":null"#, SendErrorKind::Unavailable, None),

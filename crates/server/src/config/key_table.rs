@@ -35,7 +35,7 @@ pub static KEYS: &[Key] = &[
         "trusted_proxies",
         List,
         "[]",
-        "Networks of the proxies in front, whose word on a connection's address counts.",
+        "Networks of the proxies in front, whose word on a connection's address counts on pages that people open; no such page exists yet.",
     ),
     given(
         "data_dir",

@@ -64,7 +64,7 @@ impl Problem {
 
     fn sender_unavailable(retry_after: Duration) -> Self {
         let title = "No message can be sent now";
-        let detail = "the message did not leave; nothing was charged against the limits";
+        let detail = "the message did not leave, and its charge is given back; try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "sender_unavailable", title, detail).after(retry_after)
     }
 

@@ -118,3 +118,21 @@ async fn numbers_in_a_path_are_read_like_any_other() {
     let answer = app.call_as("dev", "DELETE", "/v1/phones/%2B1%20415%20555%202671", None).await;
     assert_eq!(answer.expect(200)["forgotten_verifications"], 1);
 }
+
+/// An Italian mobile and the land line that shares its limit key are two people.
+#[tokio::test]
+async fn a_code_for_a_mobile_does_not_approve_the_land_line_beside_it() {
+    let app = TestApp::with(NO_DELAYS).await;
+    let (mobile, land_line) = ("+393123456789", "+3903123456789");
+    app.post("/v1/verifications", json!({ "to": mobile })).await.expect(201);
+    let inbox = app.get("/inbox/messages").await.expect(200);
+    let code = inbox[0]["code"].clone();
+    let other = app.post("/v1/verifications/check", json!({ "to": land_line, "code": code })).await;
+    other.problem(404, "not_found");
+    let own = app.post("/v1/verifications/check", json!({ "to": mobile, "code": code })).await.expect(200);
+    assert_eq!(own["valid"], true);
+    let started = app.post("/v1/verifications", json!({ "to": land_line })).await.expect(201);
+    assert_eq!(started["to"], land_line);
+    let other = app.post("/v1/verifications", json!({ "to": mobile })).await.expect(201);
+    assert_eq!((&other["to"], &other["rate_limit"]["remaining"]), (&json!(mobile), &json!(2)));
+}

@@ -43,7 +43,7 @@ async fn an_outage_is_given_back_and_says_when_to_try_again() {
             json!({
                 "type": "urn:verifyd:error:sender_unavailable", "title": "No message can be sent now", "status": 503,
                 "code": "sender_unavailable", "provider_code": provider_code, "sender": "inbox",
-                "detail": "the message did not leave; nothing was charged against the limits",
+                "detail": "the message did not leave, and its charge is given back; try again later",
                 "retry_after_seconds": wait,
             }),
             "{to}"

@@ -82,6 +82,7 @@ impl State {
     ) -> Result<Result<(), Refusal>, StoreError> {
         let rules = &admission.rules;
         if let Some((_, record)) = current
+            && is_for(admission, record)
             && conflicts(admission, record)
         {
             return Ok(Err(Refusal::Conflict));
@@ -169,6 +170,16 @@ impl State {
         phone.sends.take(rules.sends_per_phone_all_services, now);
         let service = phone.service_mut(admission.service);
         service.sends.take(rules.sends_per_phone, now);
+        let current = match current {
+            Some((id, mut other)) if !is_for(admission, &other) => {
+                other
+                    .end(Status::Canceled { at: now })
+                    .map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
+                self.put_verification(&id, &other)?;
+                None
+            }
+            current => current,
+        };
         let created = current.is_none();
         let mut forgotten = None;
         let (id, mut record) = match (current, &admission.target) {
@@ -196,6 +207,14 @@ impl State {
     }
 }
 
+/// Whether a pending verification is for the very number that is started.
+fn is_for(admission: &Admission, record: &VerificationRecord) -> bool {
+    match &admission.target {
+        SendTarget::Start { new, .. } => new.number == record.number,
+        SendTarget::Resend { .. } => true,
+    }
+}
+
 fn conflicts(admission: &Admission, record: &VerificationRecord) -> bool {
     if admission.purpose.is_some() && admission.purpose != record.purpose {
         return true;
@@ -219,6 +238,7 @@ fn create(
     VerificationRecord {
         service,
         phone,
+        number: new.number,
         created_at: now,
         expires_at: now + new.ttl,
         status: Status::Pending,

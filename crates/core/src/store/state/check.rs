@@ -51,12 +51,16 @@ impl State {
     fn target_of(&self, check: &CheckRequest) -> Result<Option<(VerificationId, VerificationRecord)>, StoreError> {
         let id = match check.target {
             GuessTarget::Id(id) => Some(id),
-            GuessTarget::Number(phone) => {
+            GuessTarget::Number { phone, .. } => {
                 self.phone(&phone)?.service(check.service).and_then(|service| service.verifications.last().copied())
             }
         };
         let Some(id) = id else { return Ok(None) };
-        let record = self.verification(&id)?.filter(|record| record.service == check.service);
+        let meant = |record: &VerificationRecord| match check.target {
+            GuessTarget::Id(_) => true,
+            GuessTarget::Number { number, .. } => record.number == number,
+        };
+        let record = self.verification(&id)?.filter(|record| record.service == check.service && meant(record));
         Ok(record.map(|record| (id, record)))
     }
 }
@@ -97,7 +101,7 @@ fn compare(check: &CheckRequest, record: &VerificationRecord) -> bool {
     let stored = |secret: &CodeSecret| -> CodeDigest {
         match check.target {
             GuessTarget::Id(_) => secret.by_id,
-            GuessTarget::Number(_) => secret.by_number,
+            GuessTarget::Number { .. } => secret.by_number,
         }
     };
     let Some(stored) = record.secret.as_ref().map(stored) else { return false };

@@ -8,7 +8,7 @@ use crate::limits::{LimitName, Rate};
 use crate::store::Rules;
 
 const CLAMPED_MS: u64 = 300_000;
-const ROW_KEPT_MS: u64 = 366 * 86_400_000;
+const DAY_MS: u64 = 86_400_000;
 const MOST_DELIVERIES: usize = 32;
 const MOST_LIVES_OF_AN_ACCOUNT: usize = 16;
 
@@ -431,7 +431,8 @@ impl Oracle {
         let at = self.latest;
         for phone in 0..self.lines.len() {
             let rows = self.accounts.iter().map(|account| &account[phone]).filter(|account| account.row > 0);
-            let rows_until = rows.map(|account| account.last_failure_at + ROW_KEPT_MS).max().unwrap_or(0);
+            let kept_ms = |row| if row < 10 { 30 * DAY_MS } else { 366 * DAY_MS };
+            let rows_until = rows.map(|account| account.last_failure_at + kept_ms(account.row)).max().unwrap_or(0);
             if self.lines[phone].kept_until.max(rows_until) <= at {
                 self.lines[phone] = Line::default();
                 for accounts in &mut self.accounts {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::limits::{LimitName, Rate};
-use crate::store::{Admission, AdmitOutcome, Refusal};
+use crate::store::{Admission, AdmitOutcome, CheckOutcome, Refusal, SendTarget, Status};
 use crate::testing::{Scene, StoreFactory};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -130,6 +130,27 @@ pub async fn max_sends_tells_when_a_start_works(factory: &dyn StoreFactory) {
     assert!(scene.start().await.is_err());
     scene.now = begun + HOUR;
     assert!(scene.start().await.unwrap().created);
+}
+
+/// Two numbers can share a limit key. They share the limits, but neither the code nor the approval.
+pub async fn a_code_for_one_number_approves_no_other(factory: &dyn StoreFactory) {
+    let scene = Scene::new(factory).await;
+    let first = scene.started().await;
+    let mut other = scene.start_request();
+    if let SendTarget::Start { new, .. } = &mut other.target {
+        new.number = [7; 8];
+    }
+    let admitted = match scene.store.admit(other, scene.now).await.unwrap() {
+        AdmitOutcome::Admitted(admitted) => admitted,
+        AdmitOutcome::Refused { refusal, .. } => panic!("{refusal:?}"),
+    };
+    assert!(admitted.created && admitted.loaded.id != first);
+    assert_eq!(admitted.loaded.standing.sends_per_phone.used, 2, "the limits are shared");
+    assert!(matches!(scene.load(first).await.unwrap().record.status, Status::Canceled { .. }), "one live code");
+    // The scene asks by the first number: that one has no live verification any more.
+    let guess = scene.guess_by_number(&scene.code(admitted.loaded.id));
+    let outcome = scene.store.check(guess, scene.now).await.unwrap();
+    assert!(matches!(outcome, CheckOutcome::Refused { refusal: Refusal::NotFound, .. }), "{outcome:?}");
 }
 
 /// Guesses before sends, sends before limits, and of the limits the longest wait.
