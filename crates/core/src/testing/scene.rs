@@ -104,8 +104,9 @@ impl Scene {
 
     /// The digest of the one number of a line.
     fn number_of(phone: PhoneHash) -> [u8; 8] {
-        let [a, b, c, d, e, f, g, h, ..] = *phone.as_bytes();
-        [a, b, c, d, e, f, g, h]
+        let mut digest = [0; 8];
+        digest.iter_mut().zip(phone.as_bytes()).for_each(|(to, from)| *to = *from);
+        digest
     }
 
     /// A number by its index.
