@@ -168,7 +168,7 @@ pub static KEYS: &[Key] = &[
         "limits.failed_checks_in_a_row",
         Number,
         "100",
-        "Wrong guesses in a row for a number, until `verifyd unlock`, 1 to 100.",
+        "Wrong guesses in a row for a number, until an operator unlocks it (`POST /v1/phones/{to}/unlock`), 1 to 100.",
     ),
     given(
         "limits.resend_delays",
