@@ -12,7 +12,7 @@ use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
 use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
 use verifyd_core::memory::MemoryStore;
 use verifyd_core::random::SystemRandom;
-use verifyd_core::registry::{Registry, Scope, SecretHash};
+use verifyd_core::registry::{Registry, SecretHash};
 use verifyd_core::routing::Senders;
 use verifyd_core::sender::Sender;
 use verifyd_core::store::Store;
@@ -211,12 +211,6 @@ pub async fn accept_clock(config: &Config) -> Result<Timestamp, WiringError> {
     store.accept_clock(now).await.map_err(part)?;
     store.close().await;
     Ok(now)
-}
-
-/// A caller with all rights, for tests and for the development key.
-#[must_use]
-pub fn all_rights(name: &str) -> Caller {
-    Caller::new(name, None, &Scope::ALL)
 }
 
 impl Server {

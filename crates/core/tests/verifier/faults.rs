@@ -52,6 +52,18 @@ async fn a_store_that_fails_after_the_send_does_not_change_what_was_sent() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_the_store_could_not_take_is_recorded_after_all() {
+    let test = TestVerifier::new();
+    test.sender.next(Outcome::refused(SendErrorKind::Rejected));
+    test.store.fail_next(Verb::Settle, Moment::Before);
+    assert!(start_with(&test, TestVerifier::request(TestVerifier::NUMBER)).await.is_err());
+    assert_eq!(used(&test, LimitName::SendsPerPhone).await, 1, "not given back yet");
+    test.verifier.drain().await;
+    assert_eq!(used(&test, LimitName::SendsPerPhone).await, 0, "given back by the second try");
+    assert_eq!(test.store.calls(Verb::Settle), 2);
+}
+
 #[tokio::test]
 async fn a_store_that_fails_after_a_refusal_keeps_the_refusal() {
     let test = TestVerifier::new();

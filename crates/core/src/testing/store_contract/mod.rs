@@ -42,7 +42,7 @@ macro_rules! store_contract_tests {
             refunds: refund_gives_back_everything, refund_happens_once, no_refund_without_asking,
                 all_failed_is_failed, one_taken_message_keeps_it_pending, refund_reaches_only_its_own_delivery,
                 a_late_refund_is_no_credit, settlement_of_strangers_is_ignored;
-            restart: restart_changes_nothing, restart_between_every_step;
+            restart: restart_changes_nothing, restart_between_every_step, a_restart_remembers_when_it_swept;
             sends: parallel_starts_are_one_verification, parallel_starts_with_delays_admit_one, resend_delays_escalate,
                 resend_delay_ends_with_the_verification, max_sends_until_the_end, max_sends_tells_when_a_start_works, a_code_for_one_number_approves_no_other, order_of_refusals,
                 next_send_is_told_exactly, refunded_sends_do_not_count_but_are_bounded;

@@ -1,5 +1,7 @@
 //! What was answered is still so after the process ended and began again.
 
+use std::time::Duration;
+
 use crate::sender::DeliveryStatus;
 use crate::testing::{Scene, StoreFactory};
 
@@ -56,4 +58,16 @@ pub async fn restart_between_every_step(factory: &dyn StoreFactory) {
     assert!(matches!(outcome, crate::store::CheckOutcome::Approved(_)), "{outcome:?}");
     scene.restart(factory).await;
     assert!(matches!(scene.load(id).await.unwrap().record.status, crate::store::Status::Approved { .. }));
+}
+
+/// What was swept as due at an instant must not count at an earlier one, so the instant survives with the sweep.
+pub async fn a_restart_remembers_when_it_swept(factory: &dyn StoreFactory) {
+    let mut scene = Scene::new(factory).await;
+    scene.started().await;
+    scene.now = scene.now + Duration::from_secs(60 * 24 * 3600);
+    assert!(scene.purge_all().await > 0);
+    let swept = scene.now;
+    scene.restart(factory).await;
+    scene.now = swept - Duration::from_secs(60);
+    assert_eq!(scene.start().await.unwrap().loaded.at, swept);
 }
