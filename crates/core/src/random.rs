@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// The operating system could not give random bytes; nothing may be made without them.
+/// The generator could not give random bytes; nothing may be made without them.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the operating system's random generator failed")]
+#[error("the random generator failed")]
 pub struct RandomError;
 
 /// A source of unpredictable bytes.
@@ -16,13 +16,14 @@ pub trait Random: Send + Sync + fmt::Debug {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError>;
 }
 
-/// The operating system's cryptographic generator.
+/// The cryptographic library's generator: one a thread, seeded and reseeded by the operating system (CTR_DRBG of
+/// NIST SP 800-90A), so that the six drawings of a start are not six system calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for random bytes")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that draws random bytes")]
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
-        getrandom::fill(bytes).map_err(|_source| RandomError)
+        aws_lc_rs::rand::fill(bytes).map_err(|_source| RandomError)
     }
 }

@@ -9,7 +9,7 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::config::LogConfig;
 
@@ -38,16 +38,13 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    // Filters of the whole subscriber, not of a layer: a span or event that is off then costs one load.
+    let registry = Registry::default().with(filter).with(FilterFn::new(behind_the_wall));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        LogFormat::Human => {
-            lines.with_ansi(ansi).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed()
-        }
-        LogFormat::Json => {
-            lines.json().flatten_event(true).with_filter(filter).with_filter(FilterFn::new(behind_the_wall)).boxed()
-        }
-    };
-    Box::new(Registry::default().with(lines))
+    match format {
+        LogFormat::Human => Box::new(registry.with(lines.with_ansi(ansi))),
+        LogFormat::Json => Box::new(registry.with(lines.json().flatten_event(true))),
+    }
 }
 
 /// Sends logs to standard error from here on. A second call has no effect.

@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::{Verifier, VerifyError};
 use crate::code::VerificationCode;
 use crate::keys::SealKind;
-use crate::message::{Composed, Locale, Request, compose};
+use crate::message::{Composed, Locale, Request};
 use crate::routing::Route;
 use crate::sender::{DeliveryStatus, Message, Receipt, SendError, SendErrorKind};
 use crate::service::Service;
@@ -30,7 +30,7 @@ pub(super) struct Outgoing {
     pub(super) loaded: Loaded,
     pub(super) identity: Identity,
     pub(super) code: VerificationCode,
-    pub(super) locale: Option<Locale>,
+    pub(super) composed: Composed,
     pub(super) quotas: SmallVec<[QuotaCharge; 3]>,
 }
 
@@ -64,14 +64,6 @@ impl Verifier {
 
     /// Sends, records what came of it, and answers with the verification or with why nothing left.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Verification, VerifyError> {
-        let request = request_of(&outgoing.service, &outgoing.identity, outgoing.locale.as_ref());
-        let composed = match compose(&request, &outgoing.code) {
-            Ok(composed) => composed,
-            Err(error) => {
-                self.settle_unsent(&outgoing.service, outgoing.loaded, outgoing.quotas).await;
-                return Err(error.into());
-            }
-        };
         let Some(route) = self.parts.senders.route(&outgoing.identity.to, outgoing.loaded.at) else {
             self.settle_unsent(&outgoing.service, outgoing.loaded, outgoing.quotas).await;
             return Err(VerifyError::SenderUnavailable {
@@ -80,12 +72,12 @@ impl Verifier {
                 sender: None,
             });
         };
-        let result = self.hand_over(&outgoing, &route, &composed).await;
-        self.conclude(outgoing, &route, &composed, result).await
+        let result = self.hand_over(&outgoing, &route).await;
+        self.conclude(outgoing, &route, result).await
     }
 
-    async fn hand_over(&self, outgoing: &Outgoing, route: &Route, composed: &Composed) -> Result<Receipt, SendError> {
-        let loaded = &outgoing.loaded;
+    async fn hand_over(&self, outgoing: &Outgoing, route: &Route) -> Result<Receipt, SendError> {
+        let Outgoing { loaded, composed, .. } = outgoing;
         let Some(delivery) = loaded.record.deliveries.last() else {
             return Err(SendError::new(SendErrorKind::Unavailable, "an admission without a delivery"));
         };
@@ -114,12 +106,14 @@ impl Verifier {
         &self,
         outgoing: Outgoing,
         route: &Route,
-        composed: &Composed,
         result: Result<Receipt, SendError>,
     ) -> Result<Verification, VerifyError> {
+        if let Err(error) = &result {
+            log_send_error(&outgoing, route, error);
+        }
+        let Outgoing { service, loaded, identity, code, composed, quotas } = outgoing;
         let own_segments = composed.segments.count;
-        let quotas = outgoing.quotas.clone();
-        let mut settle = settle_request(&outgoing.service, &outgoing.loaded, quotas, route.sender.name());
+        let mut settle = settle_request(&service, &loaded, quotas, route.sender.name());
         settle.segments = own_segments;
         let failure = match result {
             Ok(receipt) => {
@@ -130,7 +124,6 @@ impl Verifier {
                 None
             }
             Err(error) => {
-                log_send_error(&outgoing, route, &error);
                 settle.error_code.clone_from(&error.provider_code);
                 settle.refund = error.kind.refunds();
                 settle.status = match error.kind {
@@ -140,10 +133,10 @@ impl Verifier {
                 Some(error).filter(|error| error.kind != SendErrorKind::Unknown)
             }
         };
-        let loaded = self.settled(outgoing.loaded.clone(), settle).await;
+        let loaded = self.settled(loaded, settle).await;
         match failure {
             Some(error) => Err(refusal_of(error, route.sender.name())),
-            None => Ok(self.view(&loaded, outgoing.identity, Some((&outgoing.code, route)))),
+            None => Ok(self.view(&loaded, identity, Some((&code, route)))),
         }
     }
 

@@ -12,11 +12,11 @@ use crate::clock::Timestamp;
 use crate::code::VerificationCode;
 use crate::id::{DeliveryId, VerificationId};
 use crate::keys::{PhoneHash, SealError, SealKind};
-use crate::message::{Locale, compose};
+use crate::message::{Composed, Locale, compose};
 use crate::phone_number::{PhoneNumber, Region};
 use crate::random::RandomError;
 use crate::service::Service;
-use crate::store::{Admission, AdmitOutcome, Admitted, NewVerification, SendTarget};
+use crate::store::{Admission, AdmitOutcome, Admitted, Loaded, NewVerification, SendTarget};
 
 impl From<RandomError> for VerifyError {
     fn from(RandomError: RandomError) -> Self {
@@ -100,7 +100,7 @@ impl Verifier {
             metadata: request.metadata,
         };
         // Composed once before admission, so that a message that cannot be sent costs nothing.
-        compose(&super::send::request_of(service, &identity, request.locale.as_ref()), &code)?;
+        let composed = compose(&super::send::request_of(service, &identity, request.locale.as_ref()), &code)?;
         let phone = self.phone_hash(&number);
         let new = self.new_verification(service, &phone, &identity, &code, request.locale.as_ref())?;
         let chosen_code =
@@ -114,7 +114,8 @@ impl Verifier {
             rules: service.rules().clone(),
             quotas: self.address_charges(service, request.client_ip),
         };
-        self.admit_and_send(service, admission, request.locale, Some((identity, code))).await
+        let fresh = Fresh { identity, code, composed };
+        self.admit_and_send(service, admission, request.locale, Some(fresh)).await
     }
 
     fn purpose_digest(&self, purpose: &str) -> [u8; 8] {
@@ -166,13 +167,13 @@ impl Verifier {
         })
     }
 
-    /// One atomic admission, then the send. `fresh` is the identity and code of a verification that may be created.
+    /// One atomic admission, then the send. `fresh` is what a verification that may be created has.
     async fn admit_and_send(
         &self,
         service: &Arc<Service>,
         admission: Admission,
         locale: Option<Locale>,
-        fresh: Option<(Identity, VerificationCode)>,
+        fresh: Option<Fresh>,
     ) -> Result<Started, VerifyError> {
         let quotas = admission.quotas.clone();
         let outcome = self.parts.store.admit(admission, self.parts.clock.now()).await?;
@@ -182,20 +183,35 @@ impl Verifier {
         };
         let opened = match fresh {
             Some(fresh) if created => Ok(fresh),
-            _ => self.identity_of(&loaded).and_then(|identity| Ok((identity, self.code_of(&loaded)?))),
+            _ => self.reopened(service, &loaded, locale.as_ref()),
         };
-        let (identity, code) = match opened {
+        let Fresh { identity, code, composed } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 self.settle_unsent(service, loaded, quotas).await;
                 return Err(error);
             }
         };
-        let locale = locale.or_else(|| loaded.record.locale.parse().ok());
-        let outgoing = Outgoing { service: Arc::clone(service), loaded, identity, code, locale, quotas };
+        let outgoing = Outgoing { service: Arc::clone(service), loaded, identity, code, composed, quotas };
         let verification = self.send(outgoing).await?;
         Ok(Started { verification, created })
     }
+
+    /// What a pending verification sends again: to the number and with the code that it has, in the language asked for now or
+    /// at its start.
+    fn reopened(&self, service: &Service, loaded: &Loaded, locale: Option<&Locale>) -> Result<Fresh, VerifyError> {
+        let (identity, code) = (self.identity_of(loaded)?, self.code_of(loaded)?);
+        let kept = loaded.record.locale.parse().ok();
+        let composed = compose(&super::send::request_of(service, &identity, locale.or(kept.as_ref())), &code)?;
+        Ok(Fresh { identity, code, composed })
+    }
+}
+
+/// What is sent, and to whom.
+struct Fresh {
+    identity: Identity,
+    code: VerificationCode,
+    composed: Composed,
 }
 
 /// Reads and judges a number for a service.
