@@ -18,9 +18,16 @@ pub struct ParseIdError {
     prefix: &'static str,
 }
 
+const fn hex_digit(half: u8) -> u8 {
+    if half < 10 { b'0' + half } else { b'a' + half - 10 }
+}
+
+/// Writes prefix and digits in one piece: ids are in every reply, more than once.
 fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: [u8; 16]) -> fmt::Result {
-    f.write_str(prefix)?;
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    let halves = bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]);
+    let mut text = [0; 34];
+    text.iter_mut().zip(prefix.bytes().chain(halves)).for_each(|(to, from)| *to = from);
+    f.write_str(std::str::from_utf8(&text).map_err(|_source| fmt::Error)?)
 }
 
 fn parse_hex(text: &str, prefix: &'static str) -> Result<[u8; 16], ParseIdError> {

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A request allocates about a hundred times; see docs/BENCHMARKS.md for what this saves.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     verifyd_server::cli::main()
 }

@@ -3,6 +3,8 @@
 //! The wall: whatever the filter says, code that is not ours logs nothing below INFO. Libraries log what passes through them
 //! (the number parser whole numbers, HTTP libraries headers and bodies), and no level may show a number, a code or a secret.
 
+mod lines;
+
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata};
@@ -11,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use self::lines::Lines;
 use crate::config::LogConfig;
 
 /// How log lines are written.
@@ -38,13 +41,9 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    // Filters of the whole subscriber, not of a layer: a span or event that is off then costs one load.
+    // Filters of the whole subscriber, not of a layer: an event that is off then costs one load.
     let registry = Registry::default().with(filter).with(FilterFn::new(behind_the_wall));
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    match format {
-        LogFormat::Human => Box::new(registry.with(lines.with_ansi(ansi))),
-        LogFormat::Json => Box::new(registry.with(lines.json().flatten_event(true))),
-    }
+    Box::new(registry.with(Lines { format, ansi, writer }))
 }
 
 /// Sends logs to standard error from here on. A second call has no effect.
@@ -89,5 +88,30 @@ mod tests {
             let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
             assert!(text.contains("shown-1") && text.contains("shown-2") && !text.contains("secret"), "{text}");
         }
+    }
+
+    fn written(format: LogFormat, log: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(
+            subscriber(EnvFilter::new("info"), format, false, move || writer.clone()),
+            log,
+        );
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_value_forges_a_line() {
+        let log =
+            || tracing::warn!(a = "x\n\x1b[31m\"", b = %"two words", c = ?Some(1), d = 1.5, e = -2, f = true, "m\ne");
+        let human = written(LogFormat::Human, log);
+        let (_, rest) = human.split_once("  WARN verifyd_server::telemetry::tests: ").unwrap();
+        assert_eq!(rest, "m\\ne a=\"x\\n\\u{1b}[31m\\\"\" b=\"two words\" c=Some(1) d=1.5 e=-2 f=true\n");
+        let json = written(LogFormat::Json, log);
+        assert_eq!(json.lines().count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["a"], "x\n\u{1b}[31m\"");
+        assert_eq!((&value["message"], &value["level"]), (&"m\ne".into(), &"WARN".into()));
+        assert_eq!((value["d"].as_f64(), value["e"].as_i64(), value["f"].as_bool()), (Some(1.5), Some(-2), Some(true)));
     }
 }

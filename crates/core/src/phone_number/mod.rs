@@ -14,6 +14,7 @@
 mod clean;
 mod error;
 mod limit_key;
+mod nanp;
 mod number_type;
 mod parse;
 mod plan;

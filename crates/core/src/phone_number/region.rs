@@ -27,6 +27,8 @@ pub struct ParseRegionError;
 impl Region {
     /// Numbers of no country, such as `+800`.
     pub const WORLD: Self = Self(*b"001");
+    pub(super) const UNITED_STATES: Self = Self(*b"US\0");
+    pub(super) const CANADA: Self = Self(*b"CA\0");
 
     /// `US`, `GB`, … or `001`.
     #[must_use]

@@ -14,7 +14,7 @@ use crate::id::{DeliveryId, VerificationId};
 use crate::keys::{PhoneHash, SealError, SealKind};
 use crate::message::{Composed, Locale, compose};
 use crate::phone_number::{PhoneNumber, Region};
-use crate::random::RandomError;
+use crate::random::{Drawn, Random, RandomError};
 use crate::service::Service;
 use crate::store::{Admission, AdmitOutcome, Admitted, Loaded, NewVerification, SendTarget};
 
@@ -75,7 +75,8 @@ impl Verifier {
         F: FnOnce(Self) -> Fut,
         Fut: Future<Output = Result<Started, VerifyError>> + Send + 'static,
     {
-        let task = self.tasks.spawn(work(self.clone()));
+        // Boxed first: the runtime moves what it is given, and this is some kilobytes, nine times.
+        let task = self.tasks.spawn(Box::pin(work(self.clone())));
         task.await.unwrap_or(Err(VerifyError::Internal("the task of a send ended early")))
     }
 
@@ -91,7 +92,8 @@ impl Verifier {
         request: StartRequest,
     ) -> Result<Started, VerifyError> {
         let now = self.parts.clock.now();
-        let code = self.code_for(service, &number, request.code.as_ref(), now)?;
+        let random = Drawn::from(self.parts.random.as_ref())?;
+        let code = self.code_for(service, &number, request.code.as_ref(), now, &random)?;
         let identity = Identity {
             to: number,
             app_hash: request.app_hash,
@@ -102,14 +104,14 @@ impl Verifier {
         // Composed once before admission, so that a message that cannot be sent costs nothing.
         let composed = compose(&super::send::request_of(service, &identity, request.locale.as_ref()), &code)?;
         let phone = self.phone_hash(&number);
-        let new = self.new_verification(service, &phone, &identity, &code, request.locale.as_ref())?;
+        let new = self.new_verification(service, &phone, &identity, &code, request.locale.as_ref(), &random)?;
         let chosen_code =
             request.code.as_ref().map(|code| self.parts.keys.guess_by_number(&service.id(), &phone, code));
         let admission = Admission {
             service: service.id(),
             target: SendTarget::Start { phone, new: Box::new(new), chosen_code },
             purpose: identity.purpose.as_deref().map(|purpose| self.purpose_digest(purpose)),
-            delivery: DeliveryId::generate(self.parts.random.as_ref())?,
+            delivery: DeliveryId::generate(&random)?,
             channel: request.channel,
             rules: service.rules().clone(),
             quotas: self.address_charges(service, request.client_ip),
@@ -131,6 +133,7 @@ impl Verifier {
         number: &PhoneNumber,
         chosen: Option<&VerificationCode>,
         now: Timestamp,
+        random: &dyn Random,
     ) -> Result<VerificationCode, VerifyError> {
         if let Some(code) = chosen {
             return Ok(code.clone());
@@ -138,7 +141,7 @@ impl Verifier {
         let fixed = self.parts.senders.route(number, now).and_then(|route| route.sender.fixed_code(number));
         match fixed {
             Some(code) => Ok(code),
-            None => Ok(VerificationCode::generate(service.settings().code_length, self.parts.random.as_ref())?),
+            None => Ok(VerificationCode::generate(service.settings().code_length, random)?),
         }
     }
 
@@ -149,8 +152,9 @@ impl Verifier {
         identity: &Identity,
         code: &VerificationCode,
         locale: Option<&Locale>,
+        random: &dyn Random,
     ) -> Result<NewVerification, VerifyError> {
-        let (keys, random) = (&self.parts.keys, self.parts.random.as_ref());
+        let keys = &self.parts.keys;
         let id = VerificationId::generate(phone, random)?;
         let packed = identity.to_bytes().ok_or(VerifyError::Internal("identity cannot be packed"))?;
         Ok(NewVerification {

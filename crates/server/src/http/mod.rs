@@ -3,11 +3,11 @@
 //! Handlers translate: they read a request, call the verifier and write its answer. No rule lives here.
 
 mod app;
-mod format;
+pub(crate) mod format;
 mod inbox;
 pub mod listener;
 mod problem;
-mod request_log;
+pub(crate) mod request_log;
 mod v1;
 
 pub use app::{App, ForgetElsewhere, MockPages, metrics_router, router};

@@ -79,6 +79,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// A reply that cannot be written as JSON.
+    pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
+        tracing::error!(%error, "a reply cannot be written");
+        Self::internal()
+    }
+
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.extra.insert(name.to_owned(), value);

@@ -2,75 +2,126 @@
 //!
 //! The line has the route's pattern, never the path: a path may hold a number.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use tracing::Instrument;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use tower::Service;
+use tower::layer::layer_fn;
 use verifyd_core::random::{Random, SystemRandom};
 
 use super::problem::ProblemCode;
 use crate::metrics::Metrics;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who called, for the log line; set by handlers that know.
 #[derive(Clone, Debug)]
 pub(crate) struct CalledBy(pub(crate) Arc<str>);
 
 /// A fresh id, or that of the caller if it is short and plain.
-fn request_id(request: &Request) -> String {
+fn request_id(request: &Request) -> Arc<str> {
     let plain = |text: &&str| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
     // A caller's id with a long run of digits could be a phone number in disguise, and ids are logged.
-    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
+    let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok()).filter(plain);
     if let Some(given) = given.filter(|text| longest_digit_run(text) < 7) {
-        return given.to_owned();
+        return given.into();
     }
-    let mut bytes = [0; 8];
-    match SystemRandom.fill(&mut bytes) {
-        Ok(()) => format!("{:016x}", u64::from_be_bytes(bytes)),
-        Err(_no_randomness) => "unknown".to_owned(),
-    }
+    fresh_id().into()
+}
+
+/// An id that this process gives once, and hardly another one: it is no secret, so it need not be drawn anew each time.
+fn fresh_id() -> String {
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let mut bytes = [0; 8];
+        // Without randomness the ids of two processes can be the same; nothing hangs on that.
+        let _drawn = SystemRandom.fill(&mut bytes);
+        AtomicU64::new(u64::from_be_bytes(bytes))
+    });
+    // An odd step passes through every value before it repeats one; this one (2^64 over the golden ratio) spreads them.
+    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+    format!("{:016x}", NEXT.fetch_add(STEP, Ordering::Relaxed))
 }
 
 fn longest_digit_run(text: &str) -> usize {
     text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default()
 }
 
-async fn log(metrics: Arc<Metrics>, mut request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let id = request_id(&request);
-    let method = request.method().clone();
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    request.headers_mut().remove(&REQUEST_ID);
-    let span = tracing::info_span!("request", id);
-    let mut response = next.run(request).instrument(span).await;
+tokio::task_local! {
+    static REQUEST_ID: Arc<str>;
+}
+
+/// The id of the request whose handler is running, for whatever else is logged meanwhile.
+pub(crate) fn current_request() -> Option<Arc<str>> {
+    REQUEST_ID.try_with(Arc::clone).ok()
+}
+
+/// A route that logs and counts: axum's own middleware function would box the request twice more.
+#[derive(Clone, Debug)]
+struct Logged<S> {
+    inner: S,
+    metrics: Arc<Metrics>,
+}
+
+impl<S> Service<Request> for Logged<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let began = Instant::now();
+        let id = request_id(&request);
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        request.headers_mut().remove(&REQUEST_ID_HEADER);
+        let answer = REQUEST_ID.scope(Arc::clone(&id), self.inner.call(request));
+        let metrics = Arc::clone(&self.metrics);
+        Box::pin(async move {
+            let mut response = answer.await?.into_response();
+            let route = route.as_ref().map_or("none", MatchedPath::as_str);
+            write_line(&metrics, &id, &method, route, &response, began);
+            if let Ok(value) = HeaderValue::from_str(&id) {
+                response.headers_mut().insert(REQUEST_ID_HEADER, value);
+            }
+            Ok(response)
+        })
+    }
+}
+
+fn write_line(metrics: &Metrics, id: &str, method: &Method, route: &str, response: &Response, began: Instant) {
     let status = response.status().as_u16();
     let code = response.extensions().get::<ProblemCode>().map_or("", |code| code.0);
-    let caller = response.extensions().get::<CalledBy>().map(|by| Arc::clone(&by.0));
-    metrics.requested(&route, status);
+    let key = response.extensions().get::<CalledBy>().map_or("", |by| &*by.0);
+    metrics.requested(route, status);
     if !code.is_empty() {
         metrics.refused(code);
     }
-    let ms = began.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(id, %method, route, status, code, key = caller.as_deref().unwrap_or(""), ms = format_args!("{ms:.3}"), "request");
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
+    let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(request = id, method = method.as_str(), route, status, code, key, us, "request");
 }
 
-/// `router` with the layer around every route.
+/// `router` with the log line around every route.
 pub(crate) fn layer(router: Router, metrics: Arc<Metrics>) -> Router {
-    router.layer(from_fn(move |request: Request, next: Next| log(Arc::clone(&metrics), request, next)))
+    router.layer(layer_fn(move |inner| Logged { inner, metrics: Arc::clone(&metrics) }))
 }
 
 #[cfg(test)]
@@ -79,12 +130,18 @@ mod tests {
     use axum::body::Body;
 
     #[test]
+    fn fresh_ids_differ() {
+        let ids: std::collections::HashSet<_> = (0..1000).map(|_| fresh_id()).collect();
+        assert!(ids.len() == 1000 && ids.iter().all(|id| id.len() == 16));
+    }
+
+    #[test]
     fn only_short_plain_ids_without_a_number_are_taken_over() {
         let id_for =
-            |given: &str| request_id(&Request::builder().header(REQUEST_ID, given).body(Body::empty()).unwrap());
-        assert_eq!(id_for("abc-123_x.y"), "abc-123_x.y");
+            |given: &str| request_id(&Request::builder().header(REQUEST_ID_HEADER, given).body(Body::empty()).unwrap());
+        assert_eq!(&*id_for("abc-123_x.y"), "abc-123_x.y");
         for bad in ["", "a b", "14155552671", "x-4155552671", &"a".repeat(65), "a\"b"] {
-            assert_ne!(id_for(bad), bad);
+            assert_ne!(&*id_for(bad), bad);
         }
     }
 }

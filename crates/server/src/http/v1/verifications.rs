@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Json as JsonReply;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use verifyd_core::code::VerificationCode;
@@ -23,9 +23,19 @@ use crate::http::app::{App, Authorized, Shared};
 use crate::http::problem::Problem;
 use crate::http::request_log::CalledBy;
 
+/// Room for nearly every reply.
+const REPLY_BYTES: usize = 1024;
+
 /// A JSON reply that no cache keeps, with the caller for the log line.
 pub(super) fn reply(status: StatusCode, caller: &Caller, body: impl Serialize) -> Response {
-    let mut response = (status, [(header::CACHE_CONTROL, "no-store")], JsonReply(body)).into_response();
+    let mut json = Vec::with_capacity(REPLY_BYTES);
+    if let Err(error) = serde_json::to_writer(&mut json, &body) {
+        return Problem::unwritable(&error).into_response();
+    }
+    let mut response = Response::new(Body::from(json));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(CalledBy(Arc::clone(&caller.key)));
     response
 }
