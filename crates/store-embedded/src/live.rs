@@ -8,7 +8,7 @@ use verifyd_core::store::state::{RecordKey, State, StateOptions, Write};
 use crate::journal::{Change, Journaled, Records};
 
 /// The version of keys and values in the files.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 pub(crate) const META_KEY: &[u8] = &[0];
 pub(crate) const INDEX_KEY: &[u8] = b"index-key";
 
@@ -85,9 +85,6 @@ impl Journaled for Shared {
 
 /// Takes one change from the files, oldest first.
 pub(crate) fn replay(live: &mut Live, change: Change<'_>) -> Result<(), &'static str> {
-    if change.schema != SCHEMA {
-        return Err("written under another schema");
-    }
     match (change.key, change.value) {
         (META_KEY, Some(value)) => {
             live.state.restore_meta(value).map_err(|_bad| "the store's own record cannot be read")
@@ -99,7 +96,7 @@ pub(crate) fn replay(live: &mut Live, change: Change<'_>) -> Result<(), &'static
         (META_KEY | INDEX_KEY, None) => Err("one of the store's own records is deleted"),
         (key, value) => {
             let key = RecordKey::from_bytes(key).map_err(|_bad| "a key of no known kind")?;
-            live.state.restore(key, value.map(Into::into));
+            live.state.restore(&key, value);
             Ok(())
         }
     }

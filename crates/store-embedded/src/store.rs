@@ -50,7 +50,7 @@ impl EmbeddedStore {
     /// Opens the store of a data directory, or makes an empty one. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`OpenError`]: another process has it, a file is damaged or of a newer version, or the system refuses.
+    /// [`OpenError`]: another process has it, a file is damaged or of another version, or the system refuses.
     pub fn open(data_dir: &Path, options: StateOptions) -> Result<Self, OpenError> {
         let folder = data_dir.join(FOLDER);
         let mut live = Live::new(options);

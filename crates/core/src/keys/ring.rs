@@ -54,6 +54,12 @@ fn first16(bytes: [u8; 32]) -> [u8; 16] {
     out
 }
 
+fn first8(bytes: [u8; 32]) -> [u8; 8] {
+    let mut out = [0; 8];
+    out.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    out
+}
+
 fn hmac_key(bytes: &[u8; 32]) -> Result<HmacSha256, KeyRingError> {
     HmacSha256::new_from_slice(bytes).map_err(|_source| KeyRingError::Unusable)
 }
@@ -239,12 +245,12 @@ impl KeyRing {
 }
 
 fn digest_by_id(entry: &Entry, id: &VerificationId, code: &VerificationCode) -> CodeDigest {
-    CodeDigest(first16(mac(&entry.code, &[b"id\0", id.as_bytes(), code.expose().as_bytes()])))
+    CodeDigest(first8(mac(&entry.code, &[b"id\0", id.as_bytes(), code.expose().as_bytes()])))
 }
 
 fn digest_by_number(entry: &Entry, service: &ServiceId, phone: &PhoneHash, code: &VerificationCode) -> CodeDigest {
     let parts: [&[u8]; 4] = [b"number\0", service.as_bytes(), phone.as_bytes(), code.expose().as_bytes()];
-    CodeDigest(first16(mac(&entry.code, &parts)))
+    CodeDigest(first8(mac(&entry.code, &parts)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 //! The rules themselves are in [`state`], a pure state machine that the memory and the embedded store share.
 //! To write another store: implement [`Store`], run `testing::store_contract` on it, run the model on it, name it in wiring.
 
+mod message_id;
 mod record;
 mod request;
 pub mod state;

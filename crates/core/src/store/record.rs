@@ -1,6 +1,6 @@
 //! What a store keeps: two kinds of records and one of quotas, packed.
 //!
-//! Records are kept, journaled and checkpointed in their packed form (postcard, a documented stable format), behind eight
+//! Records are kept, journaled and checkpointed in their packed form (postcard, a documented stable format), behind six
 //! bytes that say when they may be dropped: a store of millions stays small, and a sweep need not unpack anything.
 
 use std::fmt;
@@ -79,6 +79,7 @@ pub struct DeliveryRecord {
     /// Who sent it; empty until settled.
     pub sender: Box<str>,
     /// The provider's id of the message.
+    #[serde(with = "super::message_id")]
     pub message_id: Option<Box<str>>,
     /// Segments; zero until settled.
     pub segments: u16,

@@ -46,7 +46,7 @@ impl<'a> Pieces<'a> {
         while !changes.is_empty() {
             let before = changes;
             // What `Records` wrote reads back; the rest of a batch that did not would be lost, so it is an error.
-            if next_change(&mut changes, 0).is_none() {
+            if next_change(&mut changes).is_none() {
                 let source = io::Error::other("a record is larger than it may be");
                 return Err(CheckpointError::io("writing a checkpoint", source));
             }

@@ -45,6 +45,16 @@ pub enum OpenError {
         /// The newest that is understood.
         supported: u32,
     },
+    /// An older version of this program wrote the file, and this one cannot read it.
+    #[error("{} was written by an older version (its schema is {found}, this version reads only {supported})", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// What the file says.
+        found: u32,
+        /// What is understood.
+        supported: u32,
+    },
     /// The file is damaged in a place that a crash cannot explain. Dropping what follows would lose acknowledged work.
     #[error("{} is damaged at byte {offset}: {reason}; restore the directory from a backup", path.display())]
     Corrupt {

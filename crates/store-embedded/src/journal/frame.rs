@@ -102,8 +102,6 @@ impl Header {
 /// One record that was written, or deleted if it has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change<'a> {
-    /// The caller's version of keys and values under which it was written.
-    pub schema: u32,
     /// Its key.
     pub key: &'a [u8],
     /// Its value; `None` if it was deleted.
@@ -215,7 +213,7 @@ impl<'a> Frame<'a> {
 }
 
 /// Takes the first change off the bytes of a group.
-pub(super) fn next_change<'a>(bytes: &mut &'a [u8], schema: u32) -> Option<Change<'a>> {
+pub(super) fn next_change<'a>(bytes: &mut &'a [u8]) -> Option<Change<'a>> {
     let (key_len, rest) = take_u32(bytes)?;
     let (value_len, rest) = take_u32(rest)?;
     let (key, rest) = rest.split_at_checked(usize::try_from(key_len).ok()?)?;
@@ -226,7 +224,7 @@ pub(super) fn next_change<'a>(bytes: &mut &'a [u8], schema: u32) -> Option<Chang
         (Some(value), rest)
     };
     *bytes = rest;
-    Some(Change { schema, key, value })
+    Some(Change { key, value })
 }
 
 fn take_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -271,17 +269,17 @@ mod tests {
         end_group(&mut bytes, 7);
 
         let Some(Frame::Group(7, mut rest)) = Frame::decode(&bytes) else { panic!("no group") };
-        let change = |key, value| Change { schema: 2, key, value };
-        assert_eq!(next_change(&mut rest, 2), Some(change(b"key", Some(b"value"))));
-        assert_eq!(next_change(&mut rest, 2), Some(change(b"", Some(b""))));
-        assert_eq!(next_change(&mut rest, 2), Some(change(b"gone", None)));
+        let change = |key, value| Change { key, value };
+        assert_eq!(next_change(&mut rest), Some(change(b"key", Some(b"value"))));
+        assert_eq!(next_change(&mut rest), Some(change(b"", Some(b""))));
+        assert_eq!(next_change(&mut rest), Some(change(b"gone", None)));
         assert!(rest.is_empty());
-        assert_eq!(next_change(&mut rest, 2), None);
+        assert_eq!(next_change(&mut rest), None);
 
         let mut cut: &[u8] = &bytes[8..bytes.len() - 2];
-        next_change(&mut cut, 2).unwrap();
-        next_change(&mut cut, 2).unwrap();
-        assert_eq!(next_change(&mut cut, 2), None);
+        next_change(&mut cut).unwrap();
+        next_change(&mut cut).unwrap();
+        assert_eq!(next_change(&mut cut), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //!   acknowledged one: after `kill -9` or loss of power at any instant.
 //! - A full disk fails the group and everything decided on top of it ([`Journaled::undo`]), and is tried again with the next group.
 //! - Any other failure to write, and every failed sync, is fatal: never retried, everything after it refused ([`Journal::fatal`]).
-//! - A torn last write is cut; other damage, a missing file and a newer format or schema are refused by name.
+//! - A torn last write is cut; other damage, a missing file and another format or schema are refused by name.
 //! - Files can be read by their owner only, and what was deleted is in none of them after the next checkpoint.
 //!
 //! `frame.rs` describes the bytes, `recovery.rs` what may be found at a start, `checkpoint.rs` why a crash inside it is harmless.
@@ -60,7 +60,7 @@ const CHECKPOINT_RETRY_BYTES: u64 = 4 << 20;
 pub struct Options {
     /// The directory; made with mode 0700 if it is absent. All of it belongs to the journal.
     pub dir: PathBuf,
-    /// The caller's version of keys and values. Files of a newer one are refused.
+    /// The caller's version of keys and values. Files of another are refused.
     pub schema: u32,
     /// A checkpoint is written when the journal exceeds this and twice the last checkpoint.
     pub checkpoint_bytes: u64,

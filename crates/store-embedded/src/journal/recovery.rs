@@ -131,7 +131,7 @@ impl Reader<'_, '_> {
             Frame::Group(number, _) if number != chunks + 1 => Err("a part is missing"),
             Frame::Group(number, bytes) => {
                 chunks = number;
-                records += apply(bytes, header.schema, self.replay)?;
+                records += apply(bytes, self.replay)?;
                 Ok(())
             }
             Frame::CheckpointEnd(expected) => {
@@ -157,7 +157,7 @@ impl Reader<'_, '_> {
         segment.replay(&mut |frame| match frame {
             Frame::Group(number, bytes) if number == next => {
                 next += 1;
-                changes += apply(bytes, header.schema, self.replay)?;
+                changes += apply(bytes, self.replay)?;
                 Ok(())
             }
             Frame::Group(..) => Err("a commit is missing"),
@@ -169,10 +169,10 @@ impl Reader<'_, '_> {
     }
 }
 
-fn apply(mut bytes: &[u8], schema: u32, replay: &mut Replay<'_>) -> Result<u64, &'static str> {
+fn apply(mut bytes: &[u8], replay: &mut Replay<'_>) -> Result<u64, &'static str> {
     let mut changes = 0;
     while !bytes.is_empty() {
-        let change = next_change(&mut bytes, schema).ok_or("a change that cannot be read")?;
+        let change = next_change(&mut bytes).ok_or("a change that cannot be read")?;
         replay(change)?;
         changes += 1;
     }

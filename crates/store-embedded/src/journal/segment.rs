@@ -341,5 +341,8 @@ fn check_header(file: &dyn DiskFile, path: &Path, schema: u32) -> Result<Header,
             supported: schema,
         });
     }
+    if header.schema < schema {
+        return Err(OpenError::Older { path: path.to_path_buf(), found: header.schema, supported: schema });
+    }
     Ok(header)
 }

@@ -3,10 +3,12 @@
 //! A verb changes records and remembers which, with what was there before ([`Write`]). A durable owner journals the changed
 //! records before it answers, or puts back what was there ([`State::undo`]) when it could not. One owner calls it at a time.
 //!
-//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `table` (packed records).
+//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `table` (packed records) over `heap`
+//! (their bytes).
 
 mod admit;
 mod check;
+mod heap;
 mod info;
 mod life;
 mod standing;
@@ -62,6 +64,8 @@ pub struct State {
     meta: MetaRecord,
     meta_changed: bool,
     writes: Vec<Write>,
+    /// Where records are packed before they go to the table.
+    packed: Vec<u8>,
     options: StateOptions,
 }
 
@@ -91,7 +95,8 @@ impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: StateOptions) -> Self {
-        Self { table: Table::new(), meta: MetaRecord::default(), meta_changed: false, writes: Vec::new(), options }
+        let meta = MetaRecord::default();
+        Self { table: Table::new(), meta, meta_changed: false, writes: Vec::new(), packed: Vec::new(), options }
     }
 
     /// How many records it holds.
@@ -114,7 +119,7 @@ impl State {
     /// Puts back what was there before `writes`, which must be the latest of all.
     pub fn undo(&mut self, writes: Vec<Write>) {
         for write in writes.into_iter().rev() {
-            self.table.set(write.key, write.before);
+            self.table.set(&write.key, write.before.as_deref());
         }
         // What went along with them may not be written either.
         self.meta_changed = true;
@@ -127,7 +132,7 @@ impl State {
     }
 
     /// Puts a packed record back at recovery.
-    pub fn restore(&mut self, key: RecordKey, value: Option<Box<[u8]>>) {
+    pub fn restore(&mut self, key: &RecordKey, value: Option<&[u8]>) {
         self.table.set(key, value);
     }
 
@@ -136,11 +141,11 @@ impl State {
     ///
     /// # Errors
     /// [`BadRecord`] never in practice: the record has a fixed shape.
-    pub fn take_meta(&mut self) -> Result<Option<Box<[u8]>>, BadRecord> {
+    pub fn take_meta(&mut self) -> Result<Option<Vec<u8>>, BadRecord> {
         if !std::mem::take(&mut self.meta_changed) {
             return Ok(None);
         }
-        pack(Timestamp::EPOCH, &self.meta).map(Some)
+        self.meta().map(Some)
     }
 
     /// Reads back what [`take_meta`](Self::take_meta) gave.
@@ -156,8 +161,8 @@ impl State {
     ///
     /// # Errors
     /// [`BadRecord`] never in practice.
-    pub fn meta(&self) -> Result<Box<[u8]>, BadRecord> {
-        pack(Timestamp::EPOCH, &self.meta)
+    pub fn meta(&self) -> Result<Vec<u8>, BadRecord> {
+        pack(Vec::with_capacity(32), Timestamp::EPOCH, &self.meta)
     }
 
     /// The records of one of 256 shards, for a checkpoint that holds the lock for a moment at a time.
@@ -252,16 +257,16 @@ impl State {
     }
 
     fn put<T: Packed>(&mut self, id: [u8; 16], record: &T, drop_at: Timestamp) -> Result<(), StoreError> {
-        let value = pack(drop_at, record)?;
+        self.packed = pack(std::mem::take(&mut self.packed), drop_at, record)?;
         let key = RecordKey { kind: T::KIND, id };
-        let before = self.table.set(key, Some(value));
+        let before = self.table.set(&key, Some(&self.packed));
         self.writes.push(Write { key, before });
         Ok(())
     }
 
     fn delete<T: Packed>(&mut self, id: [u8; 16]) {
         let key = RecordKey { kind: T::KIND, id };
-        if let Some(before) = self.table.set(key, None) {
+        if let Some(before) = self.table.set(&key, None) {
             self.writes.push(Write { key, before: Some(before) });
         }
     }

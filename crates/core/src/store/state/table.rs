@@ -1,12 +1,11 @@
 //! The table of packed records: 256 shards, so that a sweep holds the lock for a moment at a time.
 //!
-//! A value is eight bytes (little endian, milliseconds: when it may be dropped) and the packed record.
+//! A value is six bytes (little endian, milliseconds: when it may be dropped) and the packed record.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use super::heap::{Heap, Place};
 use crate::clock::Timestamp;
 
 /// Which kind of record a key names. The numbers are on disk and never change.
@@ -54,38 +53,96 @@ impl RecordKey {
     }
 }
 
-/// Keys are unpredictable to callers already (random or keyed), so eight of their bytes are a sound hash.
-#[derive(Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            self.0 = self.0.rotate_left(32) ^ u64::from_le_bytes(word);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn write_u8(&mut self, byte: u8) {
-        self.0 ^= u64::from(byte);
-    }
-
-    fn write_isize(&mut self, discriminant: isize) {
-        self.0 ^= discriminant.unsigned_abs() as u64;
-    }
+/// Keys are unpredictable to callers already (random or keyed), so eight of their bytes are a sound hash: neither those
+/// that a verification's id shares with its number nor the one that chooses the shard.
+fn hash_of(id: &[u8]) -> u64 {
+    id.get(4..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 const SHARDS: usize = 256;
-const DROP_AT_BYTES: usize = 8;
+const DROP_AT_BYTES: usize = 6;
+/// The latest instant that six bytes can say, in the year 10889.
+const LATEST_DROP_AT_MS: u64 = (1 << (8 * DROP_AT_BYTES)) - 1;
 
-type Shard = HashMap<RecordKey, Box<[u8]>, BuildHasherDefault<KeyHasher>>;
+/// The records whose ids end in the same byte.
+#[derive(Debug, Default)]
+struct Shard {
+    /// Five bytes a bucket and more buckets than records: it holds places only, whose keys lie in the heap.
+    index: HashTable<Place>,
+    heap: Heap,
+}
+
+impl Shard {
+    fn find(&self, key: &RecordKey) -> Option<Place> {
+        let bytes = key.to_bytes();
+        self.index.find(hash_of(&key.id), |place| self.heap.key(*place) == bytes).copied()
+    }
+
+    fn add(&mut self, key: &RecordKey, value: &[u8]) {
+        let Self { index, heap } = self;
+        let place = heap.add(key, value);
+        index.insert_unique(hash_of(&key.id), place, |place| hash_of(heap.key(*place).get(1..).unwrap_or_default()));
+    }
+
+    fn set(&mut self, key: &RecordKey, value: Option<&[u8]>) -> Option<Box<[u8]>> {
+        let Self { index, heap } = self;
+        let bytes = key.to_bytes();
+        match (index.find_entry(hash_of(&key.id), |place| heap.key(*place) == bytes), value) {
+            (Ok(mut found), Some(value)) => {
+                let before = heap.value(*found.get()).into();
+                *found.get_mut() = heap.replace(*found.get(), key, value);
+                Some(before)
+            }
+            (Ok(found), None) => {
+                let (place, _) = found.remove();
+                let before = heap.value(place).into();
+                heap.remove(place);
+                Some(before)
+            }
+            (Err(_absent), Some(value)) => {
+                self.add(key, value);
+                None
+            }
+            (Err(_absent), None) => None,
+        }
+    }
+
+    /// Drops what is due at `now` and returns how many went.
+    fn sweep(&mut self, now: Timestamp) -> usize {
+        let Self { index, heap } = self;
+        let before = index.len();
+        index.retain(|place| {
+            let kept = drop_at(heap.value(*place)) > now;
+            if !kept {
+                heap.remove(*place);
+            }
+            kept
+        });
+        let gone = before - index.len();
+        if heap.is_sparse() || (index.capacity() > 64 && index.len() < index.capacity() / 4) {
+            *self = self.rebuilt();
+        }
+        gone
+    }
+
+    /// The same records without what is unused between them.
+    fn rebuilt(&self) -> Self {
+        let mut new = Self { index: HashTable::with_capacity(self.index.len()), heap: Heap::default() };
+        for (key, value) in self.records() {
+            new.add(&key, value);
+        }
+        new
+    }
+
+    fn records(&self) -> impl Iterator<Item = (RecordKey, &[u8])> {
+        let record = |place: &Place| {
+            // What was added with a key has one.
+            let key = RecordKey::from_bytes(self.heap.key(*place)).ok()?;
+            Some((key, self.heap.value(*place)))
+        };
+        self.index.iter().filter_map(record)
+    }
+}
 
 /// All packed records.
 #[derive(Debug)]
@@ -100,27 +157,19 @@ impl Table {
         Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), len: 0, next_sweep: 0 }
     }
 
-    fn shard(&self, key: &RecordKey) -> Option<&Shard> {
-        self.shards.get(usize::from(key.id[15]))
-    }
-
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
     pub(super) fn get(&self, key: &RecordKey) -> Option<&[u8]> {
-        self.shard(key)?.get(key).map(|value| &**value)
+        let shard = self.shards.get(usize::from(key.id[15]))?;
+        shard.find(key).map(|place| shard.heap.value(place))
     }
 
     /// Puts or deletes, and returns what was there.
-    pub(super) fn set(&mut self, key: RecordKey, value: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
-        let shard = self.shards.get_mut(usize::from(key.id[15]))?;
-        let added = usize::from(value.is_some());
-        let before = match value {
-            Some(value) => shard.insert(key, value),
-            None => shard.remove(&key),
-        };
-        self.len = self.len + added - usize::from(before.is_some());
+    pub(super) fn set(&mut self, key: &RecordKey, value: Option<&[u8]>) -> Option<Box<[u8]>> {
+        let before = self.shards.get_mut(usize::from(key.id[15]))?.set(key, value);
+        self.len = self.len + usize::from(value.is_some()) - usize::from(before.is_some());
         before
     }
 
@@ -128,38 +177,32 @@ impl Table {
     pub(super) fn sweep(&mut self, now: Timestamp) -> usize {
         let index = self.next_sweep;
         self.next_sweep = (index + 1) % SHARDS;
-        let Some(shard) = self.shards.get_mut(index) else { return 0 };
-        let before = shard.len();
-        shard.retain(|_, value| drop_at(value) > now);
-        if shard.capacity() > 64 && shard.len() < shard.capacity() / 4 {
-            shard.shrink_to_fit();
-        }
-        let gone = before - shard.len();
+        let gone = self.shards.get_mut(index).map_or(0, |shard| shard.sweep(now));
         self.len -= gone;
         gone
     }
 
     pub(super) fn keys(&self) -> Vec<RecordKey> {
-        self.shards.iter().flat_map(|shard| shard.keys().copied()).collect()
+        self.shards.iter().flat_map(Shard::records).map(|(key, _)| key).collect()
     }
 
     pub(super) fn shard_records(&self, shard: u8) -> impl Iterator<Item = (RecordKey, &[u8])> {
-        self.shards.get(usize::from(shard)).into_iter().flatten().map(|(key, value)| (*key, &**value))
+        self.shards.get(usize::from(shard)).into_iter().flat_map(Shard::records)
     }
 }
 
 /// When a packed value may be dropped.
 pub(super) fn drop_at(value: &[u8]) -> Timestamp {
-    let ms = value.first_chunk::<DROP_AT_BYTES>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let ms = value.first_chunk().map_or(0, |[a, b, c, d, e, f]| u64::from_le_bytes([*a, *b, *c, *d, *e, *f, 0, 0]));
     Timestamp::from_unix_ms(ms)
 }
 
-/// Packs a record.
-pub(super) fn pack<T: Serialize>(drop_at: Timestamp, record: &T) -> Result<Box<[u8]>, BadRecord> {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(&drop_at.unix_ms().to_le_bytes());
-    let bytes = postcard::to_extend(record, bytes).map_err(|_source| BadRecord)?;
-    Ok(bytes.into_boxed_slice())
+/// Packs a record into `bytes`, in place of what is there.
+pub(super) fn pack<T: Serialize>(mut bytes: Vec<u8>, drop_at: Timestamp, record: &T) -> Result<Vec<u8>, BadRecord> {
+    bytes.clear();
+    let drop_at = drop_at.unix_ms().min(LATEST_DROP_AT_MS).to_le_bytes();
+    bytes.extend(drop_at.iter().take(DROP_AT_BYTES));
+    postcard::to_extend(record, bytes).map_err(|_source| BadRecord)
 }
 
 /// Unpacks a record, all of it.
@@ -168,5 +211,61 @@ pub(super) fn unpack<T: for<'de> Deserialize<'de>>(value: &[u8]) -> Result<T, Ba
     match postcard::take_from_bytes(body) {
         Ok((record, [])) => Ok(record),
         _ => Err(BadRecord),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u16) -> RecordKey {
+        let [low, high] = number.to_le_bytes();
+        let mut id = [0; 16];
+        (id[4], id[5]) = (low, high);
+        RecordKey { kind: Kind::Verification, id }
+    }
+
+    fn value(drop_at_ms: u64, number: u16) -> Vec<u8> {
+        pack(Vec::new(), Timestamp::from_unix_ms(drop_at_ms), &(number, [7_u8; 32])).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_drops_what_is_due_and_gives_memory_back() {
+        let mut table = Table::new();
+        for number in 0..8000 {
+            let drop_at_ms = if number % 10 == 0 { 1001 } else { 1000 };
+            assert_eq!(table.set(&key(number), Some(&value(drop_at_ms, number))), None);
+        }
+        let bytes = |table: &Table| table.shards[0].heap.bytes();
+        let (full, at) = (bytes(&table), Timestamp::from_unix_ms);
+        assert_eq!(table.shards[0].sweep(at(999)), 0);
+        assert_eq!(table.sweep(at(1000)), 7200);
+        assert_eq!(table.len(), 800);
+        assert!(bytes(&table) < full / 4, "{} of {full}", bytes(&table));
+        assert!(table.shards[0].index.capacity() < 2000);
+        for number in 0..8000 {
+            let kept = (number % 10 == 0).then(|| value(1001, number));
+            assert_eq!(table.get(&key(number)), kept.as_deref());
+        }
+    }
+
+    #[test]
+    fn what_was_there_comes_back_from_every_change() {
+        let mut table = Table::new();
+        let (short, long) = (value(1, 1), vec![9; 5000]);
+        assert_eq!(table.set(&key(1), Some(&short)), None);
+        assert_eq!(table.set(&key(1), Some(&long)).as_deref(), Some(&short[..]));
+        assert_eq!(table.set(&key(1), Some(&short)).as_deref(), Some(&long[..]));
+        let other_kind = RecordKey { kind: Kind::Phone, ..key(1) };
+        assert_eq!((table.get(&other_kind), table.len()), (None, 1));
+        assert_eq!(table.set(&key(1), None).as_deref(), Some(&short[..]));
+        assert_eq!((table.set(&key(1), None), table.len()), (None, 0));
+    }
+
+    #[test]
+    fn the_instant_of_dropping_is_read_back_or_very_late() {
+        let at = |ms| drop_at(&value(ms, 0)).unix_ms();
+        assert_eq!((at(0), at(LATEST_DROP_AT_MS)), (0, LATEST_DROP_AT_MS));
+        assert_eq!(at(u64::MAX), LATEST_DROP_AT_MS);
     }
 }

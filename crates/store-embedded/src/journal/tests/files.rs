@@ -150,7 +150,7 @@ async fn a_journal_from_another_directory_is_refused() {
 }
 
 #[tokio::test]
-async fn a_newer_format_and_a_newer_schema_are_refused_by_name() {
+async fn another_format_and_another_schema_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     three_commits(dir.path()).await;
     let path = dir.path().join(JOURNAL);
@@ -158,6 +158,11 @@ async fn a_newer_format_and_a_newer_schema_are_refused_by_name() {
     assert_eq!(
         read(Arc::new(FileSystem), older).unwrap_err().to_string(),
         format!("{} was written by a newer version (its schema is 1, this version reads up to 0)", path.display())
+    );
+    let newer = Options { schema: 2, ..options(dir.path()) };
+    assert_eq!(
+        read(Arc::new(FileSystem), newer).unwrap_err().to_string(),
+        format!("{} was written by an older version (its schema is 1, this version reads only 2)", path.display())
     );
     let text = "verifyd journal     format 0001\n";
     let mut bytes = fs::read(&path).unwrap();
