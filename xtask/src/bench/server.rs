@@ -14,6 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often readiness is asked for: below what is measured by far.
 const POLL: Duration = Duration::from_millis(1);
 
+/// A server whose memory has not changed for so long is at rest: warming up takes less, its steps far less.
+const REST: Duration = Duration::from_millis(500);
+/// It is measured after this long even if it never rests.
+const REST_AT_MOST: Duration = Duration::from_secs(20);
+
 /// A running server.
 pub(super) struct Server {
     child: Child,
@@ -60,8 +65,22 @@ impl Server {
         address.ok_or_else(|| format!("no address in: {first}").into())
     }
 
+    /// Memory in use once it no longer changes, in bytes; `None` where the system does not tell.
+    pub(super) fn memory_bytes_at_rest(&self) -> Option<u64> {
+        let mut before = self.memory_bytes()?;
+        for _ in 0..REST_AT_MOST.as_millis() / REST.as_millis() {
+            std::thread::sleep(REST);
+            let now = self.memory_bytes()?;
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Some(before)
+    }
+
     /// Memory in use (resident set), in bytes; `None` where the system does not tell.
-    pub(super) fn memory_bytes(&self) -> Option<u64> {
+    fn memory_bytes(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
