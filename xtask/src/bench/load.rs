@@ -67,7 +67,8 @@ impl Generator {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut connections = Vec::new();
         for _ in 0..shape.connections {
-            connections.push(runtime.block_on(Connection::open(address))?);
+            let opened = runtime.block_on(Connection::open(address)).map_err(|error| error.to_string())?;
+            connections.push(opened);
         }
         Ok(Self { runtime, connections, shape })
     }
@@ -123,8 +124,13 @@ async fn round_trips(
     }
 }
 
+/// Why a request failed; may cross tasks.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const START: &str = "/v1/verifications";
+
 /// One connection with its buffers.
-struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     host: String,
     request: Vec<u8>,
@@ -132,51 +138,69 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(address: &str) -> Result<Self> {
+    /// Connects to `host:port`.
+    pub(super) async fn open(address: &str) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, host: address.to_owned(), request: Vec::new(), reply: Vec::with_capacity(4096) })
     }
 
-    async fn round_trip(
-        &mut self,
-        number: &str,
-        latencies: &mut Latencies,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn round_trip(&mut self, number: &str, latencies: &mut Latencies) -> Result<(), Failure> {
         let began = Instant::now();
-        let (status, body) = self.post("/v1/verifications", "", "", "to", number).await?;
+        let (status, body) = self.post(START, &format!("{{\"to\":\"{number}\"}}")).await?;
         latencies.push(began.elapsed());
         let body = text(&self.reply, body)?;
         let (Some(id), Some(code), 201) = (field(body, "id"), field(body, "test_code"), status) else {
             return Err(format!("a start was answered with {status}: {body}").into());
         };
-        let (id, code) = (id.to_owned(), code.to_owned());
+        let (path, check) = (format!("{START}/{id}/check"), format!("{{\"code\":\"{code}\"}}"));
         let began = Instant::now();
-        let (status, body) = self.post("/v1/verifications/", &id, "/check", "code", &code).await?;
+        let reply = self.post(&path, &check).await?;
         latencies.push(began.elapsed());
-        let body = text(&self.reply, body)?;
-        if status != 200 || field(body, "status") != Some("approved") {
-            return Err(format!("a check of the right code was answered with {status}: {body}").into());
-        }
-        Ok(())
+        self.expect_approved(reply)
     }
 
-    /// Posts an object of one field to the path in three parts; the body is a range of `self.reply`.
-    async fn post(
-        &mut self,
-        path: &str,
-        id: &str,
-        verb: &str,
-        name: &str,
-        value: &str,
-    ) -> std::io::Result<(u16, Range<usize>)> {
-        let length = name.len() + value.len() + r#"{"":""}"#.len();
+    /// Starts with a code of the caller's own; gives back the id.
+    pub(super) async fn start_with_code(&mut self, number: &str, code: &str) -> Result<String, Failure> {
+        let (status, body) = self.post(START, &format!("{{\"to\":\"{number}\",\"code\":\"{code}\"}}")).await?;
+        let body = text(&self.reply, body)?;
+        match (status, field(body, "id")) {
+            (201, Some(id)) => Ok(id.to_owned()),
+            _ => Err(format!("a start was answered with {status}: {body}").into()),
+        }
+    }
+
+    /// Checks a code that is wrong, or one that is right and must be approved; gives back how long it took.
+    pub(super) async fn check(&mut self, id: &str, code: &str, right: bool) -> Result<Duration, Failure> {
+        let (path, check) = (format!("{START}/{id}/check"), format!("{{\"code\":\"{code}\"}}"));
+        let began = Instant::now();
+        let (status, body) = self.post(&path, &check).await?;
+        let took = began.elapsed();
+        if right {
+            self.expect_approved((status, body))?;
+        } else if status != 200 {
+            return Err(format!("a check was answered with {status}: {}", text(&self.reply, body)?).into());
+        }
+        Ok(took)
+    }
+
+    fn expect_approved(&self, (status, body): (u16, Range<usize>)) -> Result<(), Failure> {
+        let body = text(&self.reply, body)?;
+        if status == 200 && field(body, "status") == Some("approved") {
+            return Ok(());
+        }
+        Err(format!("a check of the right code was answered with {status}: {body}").into())
+    }
+
+    /// Posts JSON; the body of the reply is a range of `self.reply`.
+    async fn post(&mut self, path: &str, body: &str) -> std::io::Result<(u16, Range<usize>)> {
         self.request.clear();
         std::io::Write::write_fmt(
             &mut self.request,
             format_args!(
-                "POST {path}{id}{verb} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer dev\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{{\"{name}\":\"{value}\"}}",
-                self.host
+                "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer dev\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                self.host,
+                body.len()
             ),
         )?;
         self.stream.write_all(&self.request).await?;

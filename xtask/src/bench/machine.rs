@@ -19,7 +19,9 @@ pub(super) const GENERATOR_CORE: u32 = 1;
 /// The share of all cores' time that other processes and the hypervisor may take in a measured span: a tenth of one of two
 /// cores. A process that shares our core costs us caches besides its time, so the error in CPU time is of the same size, and
 /// half of it hits the contestant that is compared with; 5 % of error is an eighth of what the tightest target leaves.
-pub(super) const FOREIGN_AT_MOST: f64 = 0.05;
+const FOREIGN_AT_MOST: f64 = 0.05;
+/// A round in which others used the machine is repeated, so many times in all.
+const REPEATS_AT_MOST: usize = 10;
 
 /// `/proc` counts in hundredths of a second (`USER_HZ`, the same on all common architectures).
 const TICK: Duration = Duration::from_millis(10);
@@ -50,6 +52,30 @@ impl Reading {
         let own = later.own.saturating_sub(self.own).as_secs_f64() / TICK.as_secs_f64();
         // Ticks are counted to whole ones and our own time exactly: a little below nothing is nothing.
         ((busy - own) / all).max(0.0)
+    }
+}
+
+/// Whether the machine is quiet enough, over the rounds of a bench.
+#[derive(Default)]
+pub(super) struct Quiet {
+    /// Rounds that had to be repeated.
+    pub(super) repeats: usize,
+}
+
+impl Quiet {
+    /// Whether a round counts in which others had this share of all cores; an error after too many that did not.
+    pub(super) fn enough(&mut self, foreign: f64) -> Result<bool> {
+        if foreign <= FOREIGN_AT_MOST {
+            return Ok(true);
+        }
+        self.repeats += 1;
+        println!("a round is repeated: others had {:.0} % of the machine in one of its slices", foreign * 100.0);
+        if self.repeats <= REPEATS_AT_MOST {
+            return Ok(false);
+        }
+        let (rounds, most) = (self.repeats, FOREIGN_AT_MOST * 100.0);
+        let text = "the machine is too noisy for a ratio: others had more than";
+        Err(format!("{text} {most:.0} % of its cores in {rounds} rounds").into())
     }
 }
 
@@ -124,6 +150,17 @@ mod tests {
         assert!((before.foreign_until(&later) - 0.12).abs() < 1e-9);
         let all_ours = parse("cpu  160 0 50 838 10 0 5 7 0 0\n", Duration::from_millis(630)).unwrap();
         assert!(before.foreign_until(&all_ours).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_noisy_machine_is_given_up_after_ten_repeats() {
+        let mut quiet = Quiet::default();
+        assert!(quiet.enough(FOREIGN_AT_MOST).unwrap());
+        for _ in 0..REPEATS_AT_MOST {
+            assert!(!quiet.enough(FOREIGN_AT_MOST + 0.01).unwrap());
+        }
+        assert!(quiet.enough(0.0).unwrap());
+        assert!(quiet.enough(FOREIGN_AT_MOST + 0.01).is_err());
     }
 
     #[test]

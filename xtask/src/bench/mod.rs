@@ -8,8 +8,10 @@ mod client;
 mod commit;
 mod contestants;
 mod figures;
+mod hanging;
 mod load;
 mod machine;
+mod provider;
 mod ratio;
 mod restart;
 mod server;
@@ -64,11 +66,18 @@ enum Part {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// What parsing, composing, admission and check cost without HTTP and disk
+    Micro,
+    /// What ten thousand sends that hang at a provider do to checks
+    Hanging,
     /// How soon a server answers again after `kill -9` with many verifications pending, and the memory of each
     Restart(restart::Arguments),
     /// The bare server of `ratio`
     #[command(hide = true)]
     Baseline(baseline::Arguments),
+    /// The provider of `hanging`
+    #[command(hide = true)]
+    Provider,
 }
 
 /// What is measured, and where there is room.
@@ -97,8 +106,10 @@ impl Subject {
 
 /// Builds the program and measures.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if let Some(Part::Baseline(arguments)) = &arguments.part {
-        return baseline::run(arguments);
+    match &arguments.part {
+        Some(Part::Baseline(arguments)) => return baseline::run(arguments),
+        Some(Part::Provider) => return provider::run(),
+        _ => {}
     }
     let shell = project::shell()?;
     let subject = release(shell)?;
@@ -108,15 +119,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let verdicts = match &arguments.part {
         Some(Part::Ratio { only }) => ratio::run(&subject, &arguments.pace, only)?,
         Some(Part::Restart(restart)) => restart::run(&subject, restart)?,
-        Some(Part::Baseline(_)) | None => everything(&subject, &arguments.pace)?,
+        Some(Part::Hanging) => hanging::run(&subject, &arguments.pace)?,
+        Some(Part::Micro) => micro(&subject)?,
+        Some(Part::Baseline(_) | Part::Provider) | None => everything(&subject, &arguments.pace)?,
     };
     judge(&verdicts, &arguments.pace)
 }
 
 fn everything(subject: &Subject, pace: &Pace) -> Result<Vec<Verdict>> {
     let mut verdicts = ratio::run(subject, pace, &[])?;
+    verdicts.extend(hanging::run(subject, pace)?);
+    verdicts.extend(micro(subject)?);
     verdicts.extend(restart::run(subject, &restart::Arguments::default())?);
     Ok(verdicts)
+}
+
+/// Nothing is promised of these: they say where the time of a round trip goes.
+fn micro(subject: &Subject) -> Result<Vec<Verdict>> {
+    println!();
+    let shell = &subject.shell;
+    cmd!(shell, "cargo bench --quiet --package verifyd-core --bench micro -- --output-format bencher").quiet().run()?;
+    Ok(Vec::new())
 }
 
 fn release(shell: Shell) -> Result<Subject> {
@@ -141,6 +164,9 @@ fn judge(verdicts: &[Verdict], pace: &Pace) -> Result<()> {
         let figures = [verdict.figure, verdict.target].map(|figure| format!("{figure:.2}"));
         let [figure, target] = figures;
         table.line(vec![verdict.what.clone(), figure, format!("<= {target}"), word.to_owned()]);
+    }
+    if verdicts.is_empty() {
+        return Ok(());
     }
     println!();
     table.print();

@@ -13,7 +13,7 @@ use super::commit;
 use super::contestants::{CONTESTANTS, Contestant, Program};
 use super::figures::{Spread, Table, Verdict};
 use super::load::{Generator, Numbers, Shape};
-use super::machine::{FOREIGN_AT_MOST, GENERATOR_CORE, Pinned, Reading, SERVER_CORE, own_cpu_time};
+use super::machine::{GENERATOR_CORE, Pinned, Quiet, Reading, SERVER_CORE, own_cpu_time};
 use super::restart::phone_number;
 use super::server::{Launch, Server};
 use super::{Pace, Subject};
@@ -25,8 +25,6 @@ const CONNECTIONS: u32 = 64;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long single commits are taken in each round.
 const COMMIT_SPAN: Duration = Duration::from_millis(500);
-/// A round in which others used the machine is repeated, so many times in all.
-const REPEATS_AT_MOST: usize = 10;
 /// How far apart the baseline's CPU figures of all rounds may lie, as a share of their median. It does the same work each
 /// time; if it costs 15 % more in one round than in another, caches or clock rates changed under it in ways that `/proc/stat`
 /// does not show, and a paired ratio may be off by as much.
@@ -114,25 +112,11 @@ impl Contest {
 
     fn rounds(&self, pace: &Pace) -> Result<Vec<Round>> {
         let mut rounds = Vec::new();
-        let mut repeats = 0;
+        let mut quiet = Quiet::default();
         while rounds.len() < pace.rounds {
-            let (round, foreign) = self.round(rounds.len() + repeats)?;
-            let quiet = foreign <= FOREIGN_AT_MOST;
-            if quiet || pace.allow_noise {
+            let (round, foreign) = self.round(rounds.len() + quiet.repeats)?;
+            if pace.allow_noise || quiet.enough(foreign)? {
                 rounds.push(round);
-            } else {
-                repeats += 1;
-                println!(
-                    "a round is repeated: others had {:.0} % of the machine in one of its slices",
-                    foreign * 100.0
-                );
-            }
-            if repeats > REPEATS_AT_MOST {
-                return Err(format!(
-                    "the machine is too noisy for a ratio: in {repeats} rounds others had more than {:.0} % of its cores in some slice",
-                    FOREIGN_AT_MOST * 100.0
-                )
-                .into());
             }
         }
         Ok(rounds)

@@ -24,13 +24,14 @@ pub(super) struct Launch {
     variables: Vec<(String, String)>,
     log: PathBuf,
     core: Option<u32>,
+    descriptors: Option<u64>,
 }
 
 impl Launch {
     /// `program` with these arguments; what it writes to standard error goes to `log`.
     pub(super) fn of(program: &Path, arguments: &[&str], log: PathBuf) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { program: program.to_owned(), arguments, variables: Vec::new(), log, core: None }
+        Self { program: program.to_owned(), arguments, variables: Vec::new(), log, core: None, descriptors: None }
     }
 
     /// `verifyd` with `command` (`dev`, `serve`), which takes a free port; its log goes to a file beside `data`.
@@ -48,12 +49,22 @@ impl Launch {
         self
     }
 
+    /// With so many file descriptors at least.
+    pub(super) fn with_descriptors(mut self, descriptors: u64) -> Self {
+        self.descriptors = Some(descriptors);
+        self
+    }
+
     /// Starts it without the variables of verifyd and its senders that happen to be set; returns when it is ready.
     pub(super) fn start(self) -> Result<Server> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut words: Vec<OsString> = Vec::new();
         if let Some(core) = self.core {
             words.extend(["taskset".into(), "-c".into(), core.to_string().into()]);
+        }
+        if let Some(descriptors) = self.descriptors {
+            // Only the soft limit: up to the hard one that needs no privilege.
+            words.extend(["prlimit".into(), format!("--nofile={descriptors}:").into()]);
         }
         words.push(self.program.into_os_string());
         words.extend(self.arguments);
