@@ -34,9 +34,8 @@ enum Chore {
     Ci,
     /// Checks the rules of the house: arrows between rooms, sizes, headers, names, licences
     Tidy,
-    /// Measures the built program
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measures the built program against what is promised of it
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Ci => ci::run(),
         Chore::Tidy => tidy::run(),
-        Chore::Bench(bench) => bench::run(&bench),
+        Chore::Bench(arguments) => bench::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

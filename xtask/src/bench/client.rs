@@ -19,6 +19,8 @@ pub(super) struct Client {
 pub(super) struct Reply {
     /// The status code.
     pub(super) status: u16,
+    /// The header fields as they came, but those about the transfer itself.
+    pub(super) headers: Vec<(String, String)>,
     /// The body.
     pub(super) body: String,
 }
@@ -61,12 +63,17 @@ impl Client {
     }
 }
 
-fn read_reply(reader: &mut impl BufRead) -> Result<Reply> {
+/// Fields that every server writes by itself.
+const OF_THE_TRANSFER: [&str; 4] = ["content-length", "date", "connection", "transfer-encoding"];
+
+/// Reads one reply to its end and no further.
+pub(super) fn read_reply(reader: &mut impl BufRead) -> Result<Reply> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| format!("no status in {line:?}"))?;
     let mut length = 0;
+    let mut headers = Vec::new();
     loop {
         line.clear();
         if reader.read_line(&mut line)? == 0 {
@@ -74,13 +81,14 @@ fn read_reply(reader: &mut impl BufRead) -> Result<Reply> {
         }
         match line.trim_end().split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse()?,
-            Some(_) => {}
+            Some((name, _)) if OF_THE_TRANSFER.iter().any(|own| name.eq_ignore_ascii_case(own)) => {}
+            Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
             None => break,
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Reply { status, body: String::from_utf8(body)? })
+    Ok(Reply { status, headers, body: String::from_utf8(body)? })
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! A `verifyd dev` as a child process: on a free port, with its data where the bench says, ended when it goes out of scope.
+//! A server as a child process: `verifyd`, or the bare one it is compared with. On a free port, with its data where the bench
+//! says, on the core the bench says, ended when it goes out of scope.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::machine;
 use crate::Result;
 
 /// A server that is not ready after this long never will be.
@@ -18,6 +21,79 @@ const POLL: Duration = Duration::from_millis(1);
 const REST: Duration = Duration::from_millis(500);
 /// It is measured after this long even if it never rests.
 const REST_AT_MOST: Duration = Duration::from_secs(20);
+/// How a server is started.
+pub(super) struct Launch {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    variables: Vec<(String, String)>,
+    log: PathBuf,
+    core: Option<u32>,
+    descriptors: Option<u64>,
+}
+
+impl Launch {
+    /// `program` with these arguments; what it writes to standard error goes to `log`.
+    pub(super) fn of(program: &Path, arguments: &[&str], log: PathBuf) -> Self {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Self { program: program.to_owned(), arguments, variables: Vec::new(), log, core: None, descriptors: None }
+    }
+
+    /// `verifyd` with `command` (`dev`, `serve`), which takes a free port; its log goes to a file beside `data`.
+    pub(super) fn verifyd(binary: &Path, command: &str, data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut launch =
+            Self::of(binary, &[command, "--listen", "127.0.0.1:0", "--data-dir"], data.with_extension("log"));
+        launch.arguments.push(data.as_os_str().to_owned());
+        launch.variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        launch
+    }
+
+    /// On this core alone.
+    pub(super) fn on_core(mut self, core: u32) -> Self {
+        self.core = Some(core);
+        self
+    }
+
+    /// With so many file descriptors at least.
+    pub(super) fn with_descriptors(mut self, descriptors: u64) -> Self {
+        self.descriptors = Some(descriptors);
+        self
+    }
+
+    /// Starts it without the variables of verifyd and its senders that happen to be set; returns when it is ready.
+    pub(super) fn start(self) -> Result<Server> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(core) = self.core {
+            words.extend(["taskset".into(), "-c".into(), core.to_string().into()]);
+        }
+        if let Some(descriptors) = self.descriptors {
+            // Only the soft limit: up to the hard one that needs no privilege.
+            words.extend(["prlimit".into(), format!("--nofile={descriptors}:").into()]);
+        }
+        words.push(self.program.into_os_string());
+        words.extend(self.arguments);
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().ok_or("no program")?);
+        let foreign = std::env::vars_os().map(|(name, _)| name);
+        for name in foreign.filter(|name| ["VERIFYD_", "TWILIO_", "SMS_"].iter().any(|begin| begins(name, begin))) {
+            command.env_remove(name);
+        }
+        command.args(words).envs(self.variables);
+        let began = Instant::now();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        // From here on the process is ended whatever happens.
+        let mut server = Server { child, address: String::new(), ready_after: Duration::ZERO };
+        server.address = server.announced_address()?;
+        while Client::connect(&server.address)?.get("/readyz")?.status != 200 {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("not ready after {} s", PATIENCE.as_secs()).into());
+            }
+            std::thread::sleep(POLL);
+        }
+        server.ready_after = began.elapsed();
+        Ok(server)
+    }
+}
 
 /// A running server.
 pub(super) struct Server {
@@ -29,31 +105,6 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `verifyd dev` with these variables and no others of verifyd or its senders; returns when it is ready. What it
-    /// complains about goes to a file beside `data`.
-    pub(super) fn start(binary: &Path, data: &Path, variables: &[(&str, &str)]) -> Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(data.with_extension("log"))?;
-        let mut command = Command::new(binary);
-        let foreign = std::env::vars_os().map(|(name, _)| name);
-        for name in foreign.filter(|name| ["VERIFYD_", "TWILIO_", "SMS_"].iter().any(|begin| begins(name, begin))) {
-            command.env_remove(name);
-        }
-        command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).envs(variables.iter().copied());
-        let began = Instant::now();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
-        // From here on the process is ended whatever happens.
-        let mut server = Self { child, address: String::new(), ready_after: Duration::ZERO };
-        server.address = server.announced_address()?;
-        while Client::connect(&server.address)?.get("/readyz")?.status != 200 {
-            if began.elapsed() > PATIENCE {
-                return Err(format!("not ready after {} s", PATIENCE.as_secs()).into());
-            }
-            std::thread::sleep(POLL);
-        }
-        server.ready_after = began.elapsed();
-        Ok(server)
-    }
-
     /// The first line of output names it, once the server accepts connections.
     fn announced_address(&mut self) -> Result<String> {
         let output = self.child.stdout.take().ok_or("no standard output")?;
@@ -87,14 +138,10 @@ impl Server {
         Some(kib * 1024)
     }
 
-    /// CPU time it has had so far, of all its threads: what holds on a busy machine; `None` where the system does not tell.
+    /// CPU time it and the children it has waited for have had so far, all threads: what holds on a busy machine; `None`
+    /// where the system does not tell.
     pub(super) fn cpu_time(&self) -> Option<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // The second field is the name in brackets; user and system time are the fields 14 and 15, in hundredths of a second.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let user: u64 = fields.next()?.parse().ok()?;
-        let system: u64 = fields.next()?.parse().ok()?;
-        Some(Duration::from_millis((user + system) * 10))
+        machine::cpu_time(self.child.id())
     }
 
     /// Ends it as `kill -9` does: nothing is flushed, nothing is closed.
