@@ -16,7 +16,11 @@ pub(super) fn links(texts: &Texts, files: &[String]) -> Vec<Finding> {
     for (path, text) in documents(texts) {
         for (line, target) in links_of(text) {
             if let Some(what) = broken(path, &target, texts, files) {
-                findings.push(Finding::new(format!("{path}:{line}"), what, "Mend the link, or what it should lead to."));
+                findings.push(Finding::new(
+                    format!("{path}:{line}"),
+                    what,
+                    "Mend the link, or what it should lead to.",
+                ));
             }
         }
     }
@@ -37,6 +41,29 @@ pub(super) fn snippets(texts: &Texts) -> Vec<Finding> {
                     findings.push(Finding::new(place, format!("these lines are not in {file}"), REMEDY));
                 }
                 Some(_) => {}
+            }
+        }
+    }
+    findings
+}
+
+/// The page that names a test for each threat.
+const THREATS: &str = "docs/security.md";
+
+/// Every test that the last column of a table of the threat page names exists.
+pub(super) fn named_tests(texts: &Texts) -> Vec<Finding> {
+    let Some(page) = texts.get(THREATS) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (number, line) in prose(page).filter(|(_, line)| line.starts_with('|')) {
+        let proof = line.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let is_name = |name: &&str| {
+            name.contains('_') && name.chars().all(|sign| sign.is_ascii_lowercase() || "_0123456789".contains(sign))
+        };
+        for name in proof.split('`').skip(1).step_by(2).filter(is_name) {
+            let definition = format!("fn {name}(");
+            if !texts.iter().any(|(path, text)| path.ends_with(".rs") && text.contains(&definition)) {
+                let what = format!("there is no test `{name}`");
+                findings.push(Finding::new(format!("{THREATS}:{number}"), what, "Name the test that shows it now."));
             }
         }
     }
@@ -184,6 +211,14 @@ mod tests {
     #[test]
     fn headings_of_one_name_are_numbered() {
         assert_eq!(anchors("# A\n## B b\n## B b\n```\n# no\n```\n#no\n"), ["a", "b-b", "b-b-1"]);
+    }
+
+    #[test]
+    fn tests_that_a_page_names_exist() {
+        let page = "| a | `not_a_test` | `it_is_shown`, `it_was_shown` |\n|---|---|---|\n`elsewhere_it_is_text`\n";
+        let found = named_tests(&texts(&[(THREATS, page), ("a.rs", "fn it_is_shown() {}")]));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].to_string().contains("it_was_shown"), "{}", found[0]);
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn findings(shell: &Shell) -> Result<Vec<Finding>> {
     }
     findings.extend(documents::links(&texts, &files));
     findings.extend(documents::snippets(&texts));
+    findings.extend(documents::named_tests(&texts));
     println!("{} files read, {} broken rules", files.len(), findings.len());
     Ok(findings)
 }
