@@ -21,6 +21,7 @@ from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
+from threading import Lock
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
@@ -137,6 +138,7 @@ class Session:
     """What the server knows of one browser. In memory: a real application has a place for this already."""
 
     def __init__(self):
+        self.cookie = None
         self.verification = None  # the id, while a code is awaited
         self.last_four = ""
         self.resend_at = None  # by time.monotonic(); None if no further message is allowed
@@ -158,15 +160,18 @@ class Session:
 
 
 SESSIONS = OrderedDict()
+SESSIONS_LOCK = Lock()
 
 
 def remember(session):
-    """A fresh cookie for the session. Always a fresh one: a cookie from before the sign-in must not be worth more after it."""
-    cookie = secrets.token_urlsafe(24)
-    SESSIONS[cookie] = session
-    while len(SESSIONS) > MAX_SESSIONS:
-        SESSIONS.popitem(last=False)
-    return cookie
+    """A fresh cookie for the session, always: one from before the sign-in must be worth nothing after it."""
+    with SESSIONS_LOCK:
+        SESSIONS.pop(session.cookie, None)
+        session.cookie = secrets.token_urlsafe(24)
+        SESSIONS[session.cookie] = session
+        while len(SESSIONS) > MAX_SESSIONS:
+            SESSIONS.popitem(last=False)
+        return session.cookie
 
 
 # --- the web ---------------------------------------------------------------------------------------------------------
@@ -252,8 +257,6 @@ class Handler(BaseHTTPRequestHandler):
         return SESSIONS.get(cookie.value if cookie else None) or Session()
 
     def go_home(self, session):
-        for cookie in [cookie for cookie, known in SESSIONS.items() if known is session]:
-            del SESSIONS[cookie]
         # Add `; Secure` where the page is served over HTTPS.
         cookie = f"session={remember(session)}; Path=/; HttpOnly; SameSite=Strict"
         self.answer(303, "text/plain", b"", {"Location": "/", "Set-Cookie": cookie})

@@ -8,12 +8,14 @@ shows what the guide says. Time is moved by the development clock, never waited 
 """
 
 import http.client
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -178,6 +180,8 @@ def a_person_signs_in(form, api):
     assert 25 <= page.wait <= 30, page.wait
     code = api.code(NUMBER)
     assert code not in page.source and NUMBER not in page.source
+    limits = api.call("GET", "/v1/limits?" + urlencode({"to": NUMBER, "client_ip": "127.0.0.1"}))["limits"]
+    assert [limit["used"] for limit in limits if limit["name"] == "sends_per_ip"] == [1], limits
 
     expect(browser.post("/code", code=wrong(code)), 422, "This code is not right. You have 4 tries left.")
     expect(browser.post("/code", code="letters"), 422, "This does not look like the code")
@@ -242,10 +246,56 @@ def the_commands_of_the_guide_work(api):
     assert all("code" not in answer for answer in answers), answers
 
 
+class Forgetful(http.server.BaseHTTPRequestHandler):
+    """Stands for verifyd: takes every first request and loses the answer."""
+
+    seen = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.path, self.headers["Idempotency-Key"], body))
+        if len(self.seen) % 2 == 1:
+            self.close_connection = True
+            return
+        at = "2026-11-22T12:00:00.000Z"
+        answer = {"id": "VE1", "to": NUMBER, "next_send_at": None, "deliveries": [{"at": at}], "status": "pending", "valid": False,
+                  "checks_remaining": 4}
+        text = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_arguments):
+        pass
+
+
+def a_lost_answer_is_asked_for_once_more():
+    """Under the same key, so that verifyd does nothing twice; the next action has another."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as forgetful:
+        threading.Thread(target=forgetful.serve_forever, daemon=True).start()
+        form = start_form(f"http://127.0.0.1:{forgetful.server_address[1]}")
+        try:
+            browser = Browser(form.base)
+            page = expect(browser.post("/phone", phone=NUMBER), 200, "ends in 2671")
+            assert page.wait is None, "no further message is allowed, so none is offered"
+            expect(browser.post("/code", code="123456"), 422, "You have 4 tries left.")
+        finally:
+            form.stop()
+            forgetful.shutdown()
+    start, again, check, check_again = Forgetful.seen
+    assert start == again and check == check_again, Forgetful.seen
+    assert start[1] and start[1] != check[1], "each action has a key of its own"
+
+
 def nothing_answers(form, verifyd):
     browser = Browser(form)
     verifyd.stop()
     expect(browser.post("/phone", phone=NUMBER), 503, "This does not work at the moment. Please try again in a minute.")
+
+
+def start_form(verifyd):
+    return Program([sys.executable, EXAMPLE / "server.py"], {"VERIFYD_URL": verifyd, "PORT": "0"})
 
 
 def main():
@@ -254,14 +304,15 @@ def main():
         verifyd = Program([binary, "dev"], {"VERIFYD_LISTEN": "127.0.0.1:0", "VERIFYD_DATA_DIR": f"{home}/data", "VERIFYD_LOG": "error"})
         form = None
         try:
-            form = Program([sys.executable, EXAMPLE / "server.py"], {"VERIFYD_URL": verifyd.base, "PORT": "0"})
+            form = start_form(verifyd.base)
             api = Api(verifyd.base)
             the_commands_of_the_guide_work(api)
             scenes = [the_page_is_what_it_should_be, a_person_signs_in, a_limit_is_told, wrong_codes_end, another_site_sends_nothing]
             for scene in scenes:
                 scene(form.base, api)
+            a_lost_answer_is_asked_for_once_more()
             nothing_answers(form.base, verifyd)
-            print(f"{len(scenes) + 2} scenes passed")
+            print(f"{len(scenes) + 3} scenes passed")
         finally:
             for program in (form, verifyd):
                 if program is not None and program.child.poll() is None:
