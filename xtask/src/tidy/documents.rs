@@ -61,7 +61,7 @@ pub(super) fn named_tests(texts: &Texts) -> Vec<Finding> {
         };
         for name in proof.split('`').skip(1).step_by(2).filter(is_name) {
             let definition = format!("fn {name}(");
-            if !texts.iter().any(|(path, text)| path.ends_with(".rs") && text.contains(&definition)) {
+            if !texts.iter().any(|(path, text)| ends_with(path, "rs") && text.contains(&definition)) {
                 let what = format!("there is no test `{name}`");
                 findings.push(Finding::new(format!("{THREATS}:{number}"), what, "Name the test that shows it now."));
             }
@@ -71,7 +71,11 @@ pub(super) fn named_tests(texts: &Texts) -> Vec<Finding> {
 }
 
 fn documents(texts: &Texts) -> impl Iterator<Item = (&String, &String)> {
-    texts.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|ending| ending == "md"))
+    texts.iter().filter(|(path, _)| ends_with(path, "md"))
+}
+
+fn ends_with(path: &str, wanted: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending == wanted)
 }
 
 /// A fenced block of code.
