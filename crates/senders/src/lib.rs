@@ -9,8 +9,8 @@
 //! 3. **A fake** behind the feature `testing` that speaks the provider's real wire format over a socket, with faults: hang,
 //!    garbage, a huge body, a close at every point. Tests count the requests that arrived, and read the logs and errors for
 //!    the number, the code and the secrets.
-//! 4. **A section** in the server's configuration and a line in its `wiring.rs`. Nothing else changes: core decides whether
-//!    to send, retry elsewhere or refund, from the kind alone.
+//! 4. **A section** in the server's configuration and an arm in its `wiring.rs`; `CONTRIBUTING.md` names the files. Nothing
+//!    changes in core, which decides whether to send, retry elsewhere or refund from the kind alone.
 //!
 //! [`twilio`] is the example to copy.
 

@@ -24,13 +24,18 @@ pub(crate) struct Suite {
 enum Needs {
     /// Python with the packages of this file, relative to the root, in an environment of its own.
     Python { requirements: &'static str },
+    /// Python as the system has it, with its standard library alone.
+    PlainPython,
 }
 
-const SUITES: &[Suite] = &[Suite {
-    name: "phone-numbers",
-    needs: Needs::Python { requirements: "tests/differential/requirements.txt" },
-    script: "tests/differential/phone_numbers.py",
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "phone-numbers",
+        needs: Needs::Python { requirements: "tests/differential/requirements.txt" },
+        script: "tests/differential/phone_numbers.py",
+    },
+    Suite { name: "login-form", needs: Needs::PlainPython, script: "tests/examples/login_form.py" },
+];
 
 /// All suites, or the one of that name.
 pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<&'static Suite>> {
@@ -57,6 +62,12 @@ impl Suite {
                 let python = python::environment(shell, &home, Path::new(requirements))?;
                 cmd!(shell, "{python} {script} {binary}").run()?;
             }
+            Needs::PlainPython => {
+                if !project::answers(shell, "python3", &["--version"]) {
+                    project::install(shell, &["python3"])?;
+                }
+                cmd!(shell, "python3 {script} {binary}").run()?;
+            }
         }
         Ok(Outcome::Passed)
     }
@@ -71,15 +82,18 @@ mod tests {
         assert_eq!(chosen(None).unwrap().len(), SUITES.len());
         assert_eq!(chosen(Some("phone-numbers")).unwrap().len(), 1);
         let refused = chosen(Some("phone")).err().unwrap().to_string();
-        assert_eq!(refused, "no such suite; there is: phone-numbers");
+        assert_eq!(refused, "no such suite; there is: phone-numbers, login-form");
     }
 
     #[test]
     fn the_files_of_every_suite_exist() {
         let shell = project::shell().unwrap();
         for suite in SUITES {
-            let Needs::Python { requirements } = suite.needs;
-            for path in [suite.script, requirements] {
+            let requirements = match suite.needs {
+                Needs::Python { requirements } => Some(requirements),
+                Needs::PlainPython => None,
+            };
+            for path in [Some(suite.script), requirements].into_iter().flatten() {
                 assert!(shell.path_exists(path), "{path}");
             }
         }

@@ -5,6 +5,7 @@
 //! the length of functions, ambient calls by their type, `expect` without a reason.
 
 mod arrows;
+mod documents;
 mod paths;
 mod rooms;
 mod source;
@@ -77,6 +78,7 @@ fn findings(shell: &Shell) -> Result<Vec<Finding>> {
         findings.extend(supply::manifest_inherits(&path, &manifest));
     }
     findings.extend(text::documents_exist(&files));
+    let mut texts = documents::Texts::new();
     for path in &files {
         // Pictures and the like are not text and have no lines to read.
         let Ok(text) = shell.read_file(path) else { continue };
@@ -88,7 +90,11 @@ fn findings(shell: &Shell) -> Result<Vec<Finding>> {
                 Err(error) => findings.push(error),
             }
         }
+        texts.insert(path.clone(), text);
     }
+    findings.extend(documents::links(&texts, &files));
+    findings.extend(documents::snippets(&texts));
+    findings.extend(documents::named_tests(&texts));
     println!("{} files read, {} broken rules", files.len(), findings.len());
     Ok(findings)
 }
