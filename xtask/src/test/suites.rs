@@ -7,6 +7,7 @@ use std::path::Path;
 use xshell::{Shell, cmd};
 
 use crate::Result;
+use crate::node;
 use crate::project;
 use crate::python;
 use crate::steps::Outcome;
@@ -16,7 +17,8 @@ pub(crate) struct Suite {
     /// What `--only` calls it.
     pub(crate) name: &'static str,
     needs: Needs,
-    /// The script, relative to the root; it gets the path of the built `verifyd` as its only argument.
+    /// The script, relative to the root; it gets the path of the built `verifyd`, and the directory of Node's packages if it
+    /// needs any.
     script: &'static str,
 }
 
@@ -24,13 +26,22 @@ pub(crate) struct Suite {
 enum Needs {
     /// Python with the packages of this file, relative to the root, in an environment of its own.
     Python { requirements: &'static str },
+    /// The same, and Node with the packages that the `package-lock.json` in this directory pins.
+    PythonAndNode { requirements: &'static str, packages: &'static str },
 }
 
-const SUITES: &[Suite] = &[Suite {
-    name: "phone-numbers",
-    needs: Needs::Python { requirements: "tests/differential/requirements.txt" },
-    script: "tests/differential/phone_numbers.py",
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "phone-numbers",
+        needs: Needs::Python { requirements: "tests/differential/requirements.txt" },
+        script: "tests/differential/phone_numbers.py",
+    },
+    Suite {
+        name: "proofs",
+        needs: Needs::PythonAndNode { requirements: "examples/proofs/requirements.txt", packages: "examples/proofs" },
+        script: "tests/proofs/verifiers.py",
+    },
+];
 
 /// All suites, or the one of that name.
 pub(crate) fn chosen(only: Option<&str>) -> Result<Vec<&'static Suite>> {
@@ -57,6 +68,12 @@ impl Suite {
                 let python = python::environment(shell, &home, Path::new(requirements))?;
                 cmd!(shell, "{python} {script} {binary}").run()?;
             }
+            Needs::PythonAndNode { requirements, packages } => {
+                let home = project::scratch(&metadata, self.name);
+                let python = python::environment(shell, &home.join("python"), Path::new(requirements))?;
+                let node = node::environment(shell, &home.join("node"), Path::new(packages))?;
+                cmd!(shell, "{python} {script} {binary} {node}").run()?;
+            }
         }
         Ok(Outcome::Passed)
     }
@@ -71,15 +88,19 @@ mod tests {
         assert_eq!(chosen(None).unwrap().len(), SUITES.len());
         assert_eq!(chosen(Some("phone-numbers")).unwrap().len(), 1);
         let refused = chosen(Some("phone")).err().unwrap().to_string();
-        assert_eq!(refused, "no such suite; there is: phone-numbers");
+        assert_eq!(refused, "no such suite; there is: phone-numbers, proofs");
     }
 
     #[test]
     fn the_files_of_every_suite_exist() {
         let shell = project::shell().unwrap();
         for suite in SUITES {
-            let Needs::Python { requirements } = suite.needs;
-            for path in [suite.script, requirements] {
+            let (requirements, packages) = match suite.needs {
+                Needs::Python { requirements } => (requirements, None),
+                Needs::PythonAndNode { requirements, packages } => (requirements, Some(packages)),
+            };
+            let locks = packages.map(|packages| format!("{packages}/{}", node::LOCK));
+            for path in [Some(suite.script), Some(requirements), locks.as_deref()].into_iter().flatten() {
                 assert!(shell.path_exists(path), "{path}");
             }
         }
