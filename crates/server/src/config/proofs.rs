@@ -27,13 +27,11 @@ pub(super) fn read(reader: &mut Reader<'_>, network: Option<&Network>) -> Option
 
 /// The public URL without its last slash, which is how people write it; else the listener's own.
 fn address_of(network: &Network) -> String {
-    match &network.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => {
-            let scheme = if network.tls.is_some() { "https" } else { "http" };
-            format!("{scheme}://{}", network.listen)
-        }
+    if let Some(url) = &network.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
     }
+    let scheme = if network.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", network.listen)
 }
 
 fn remark(reader: &mut Reader<'_>, network: Option<&Network>, issuer: &Issuer) {
