@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod node;
 mod project;
 mod python;
 mod steps;

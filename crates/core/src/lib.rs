@@ -18,6 +18,7 @@ pub mod limits;
 pub mod memory;
 pub mod message;
 pub mod phone_number;
+pub mod proof;
 pub mod random;
 pub mod registry;
 pub mod routing;

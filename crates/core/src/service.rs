@@ -12,6 +12,7 @@ use crate::id::ServiceId;
 use crate::limits::{ParseRateError, Rate};
 use crate::message::{Brand, Locale, OriginHost};
 use crate::phone_number::{NumberPolicy, Region};
+use crate::proof::ProofSubject;
 use crate::store::Rules;
 
 /// The shortest life of a verification.
@@ -183,6 +184,8 @@ pub struct ServiceSettings {
     pub do_not_share_warning: bool,
     /// Host of the WebOTP line.
     pub web_otp_host: Option<OriginHost>,
+    /// Whom its proofs name.
+    pub proof_subject: ProofSubject,
 }
 
 /// One tenant, validated.

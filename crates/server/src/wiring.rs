@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
 use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
 use verifyd_core::memory::MemoryStore;
+use verifyd_core::proof::{ProofError, ProofIssuer};
 use verifyd_core::random::SystemRandom;
 use verifyd_core::registry::{Registry, SecretHash};
 use verifyd_core::routing::Senders;
@@ -50,6 +51,9 @@ pub enum WiringError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
+    /// The issuer of proofs.
+    #[error(transparent)]
+    Proofs(#[from] ProofError),
     /// Anything else, in the words of the part that refuses.
     #[error("{0}")]
     Part(String),
@@ -236,12 +240,14 @@ impl Server {
             .into_iter()
             .map(|(name, service)| (name.to_string(), Arc::new(service)))
             .collect();
+        let proofs = config.proofs.take().map(|settings| ProofIssuer::new(settings, &keys)).transpose()?;
         let verifier = Verifier::new(VerifierParts {
             store: Arc::clone(&store),
             senders,
             clock: Arc::clone(&clock),
             random: Arc::new(SystemRandom),
             keys: Arc::new(keys),
+            proofs: proofs.map(Arc::new),
             send_deadline: config.send_deadline,
             expose_codes: config.expose_codes && mock.is_some(),
         });

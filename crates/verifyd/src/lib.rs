@@ -9,6 +9,7 @@
 //! use verifyd::keys::{KeyRing, MasterKey};
 //! use verifyd::memory::MemoryStore;
 //! use verifyd::phone_number::NumberPolicy;
+//! use verifyd::proof::{DEFAULT_PROOF_TTL, ProofIssuer, ProofSettings};
 //! use verifyd::random::SystemRandom;
 //! use verifyd::routing::Senders;
 //! use verifyd::sender::{DeliveryStatus, Message, Receipt, SendError, Sender};
@@ -45,14 +46,18 @@
 //!     locale: Default::default(),
 //!     do_not_share_warning: false,
 //!     web_otp_host: None,
+//!     proof_subject: Default::default(),
 //! })?);
+//! let keys = KeyRing::new(&[MasterKey::generate("k1", &SystemRandom)?], None)?;
+//! let proofs = ProofSettings { issuer: "https://acme.example".parse()?, ttl: DEFAULT_PROOF_TTL };
 //! let pigeon = Arc::new(Pigeon::default());
 //! let verifier = Verifier::new(VerifierParts {
 //!     store: Arc::new(MemoryStore::default()),
 //!     senders: Senders::new(vec![pigeon.clone()]),
 //!     clock: Arc::new(SystemClock),
 //!     random: Arc::new(SystemRandom),
-//!     keys: Arc::new(KeyRing::new(&[MasterKey::generate("k1", &SystemRandom)?], None)?),
+//!     proofs: Some(Arc::new(ProofIssuer::new(proofs, &keys)?)),
+//!     keys: Arc::new(keys),
 //!     send_deadline: DEFAULT_SEND_DEADLINE,
 //!     expose_codes: false,
 //! });
@@ -61,7 +66,7 @@
 //! let started = verifier.start(Arc::clone(&service), request).await?;
 //! let code = pigeon.0.lock().unwrap().clone();
 //! let checked = verifier.check(&service, CheckTarget::Id(started.verification.id), &code).await?;
-//! assert!(checked.valid);
+//! assert!(checked.valid && checked.proof.is_some());
 //! # Ok(())
 //! # }
 //! ```

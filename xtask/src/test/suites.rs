@@ -7,6 +7,7 @@ use std::path::Path;
 use xshell::{Shell, cmd};
 
 use crate::Result;
+use crate::node;
 use crate::project;
 use crate::python;
 use crate::steps::Outcome;
@@ -16,7 +17,8 @@ pub(crate) struct Suite {
     /// What `--only` calls it.
     pub(crate) name: &'static str,
     needs: Needs,
-    /// The script, relative to the root; it gets the path of the built `verifyd` as its only argument.
+    /// The script, relative to the root; it gets the path of the built `verifyd`, and the directory of Node's packages if it
+    /// needs any.
     script: &'static str,
 }
 
@@ -26,6 +28,8 @@ enum Needs {
     Python { requirements: &'static str },
     /// Python as the system has it, with its standard library alone.
     PlainPython,
+    /// The same, and Node with the packages that the `package-lock.json` in this directory pins.
+    PythonAndNode { requirements: &'static str, packages: &'static str },
 }
 
 const SUITES: &[Suite] = &[
@@ -35,6 +39,11 @@ const SUITES: &[Suite] = &[
         script: "tests/differential/phone_numbers.py",
     },
     Suite { name: "login-form", needs: Needs::PlainPython, script: "tests/examples/login_form.py" },
+    Suite {
+        name: "proofs",
+        needs: Needs::PythonAndNode { requirements: "examples/proofs/requirements.txt", packages: "examples/proofs" },
+        script: "tests/proofs/verifiers.py",
+    },
 ];
 
 /// All suites, or the one of that name.
@@ -68,6 +77,12 @@ impl Suite {
                 }
                 cmd!(shell, "python3 {script} {binary}").run()?;
             }
+            Needs::PythonAndNode { requirements, packages } => {
+                let home = project::scratch(&metadata, self.name);
+                let python = python::environment(shell, &home.join("python"), Path::new(requirements))?;
+                let node = node::environment(shell, &home.join("node"), Path::new(packages))?;
+                cmd!(shell, "{python} {script} {binary} {node}").run()?;
+            }
         }
         Ok(Outcome::Passed)
     }
@@ -82,18 +97,20 @@ mod tests {
         assert_eq!(chosen(None).unwrap().len(), SUITES.len());
         assert_eq!(chosen(Some("phone-numbers")).unwrap().len(), 1);
         let refused = chosen(Some("phone")).err().unwrap().to_string();
-        assert_eq!(refused, "no such suite; there is: phone-numbers, login-form");
+        assert!(refused.starts_with("no such suite; there is: phone-numbers, "), "{refused}");
     }
 
     #[test]
     fn the_files_of_every_suite_exist() {
         let shell = project::shell().unwrap();
         for suite in SUITES {
-            let requirements = match suite.needs {
-                Needs::Python { requirements } => Some(requirements),
-                Needs::PlainPython => None,
+            let (requirements, packages) = match suite.needs {
+                Needs::Python { requirements } => (Some(requirements), None),
+                Needs::PlainPython => (None, None),
+                Needs::PythonAndNode { requirements, packages } => (Some(requirements), Some(packages)),
             };
-            for path in [Some(suite.script), requirements].into_iter().flatten() {
+            let locks = packages.map(|packages| format!("{packages}/{}", node::LOCK));
+            for path in [Some(suite.script), requirements, locks.as_deref()].into_iter().flatten() {
                 assert!(shell.path_exists(path), "{path}");
             }
         }

@@ -1,7 +1,7 @@
 //! Keys: what turns a number or a code into something the store may hold.
 //!
-//! A [`KeyRing`] holds master keys with ids. From each derive (HKDF-SHA-256, RFC 5869) a code key and seal keys; the first
-//! master key makes new data, all of them read old data, so a rotation leaves pending codes valid. One master key, named by
+//! A [`KeyRing`] holds master keys with ids. From each derive (HKDF-SHA-256, RFC 5869) a code key, seal keys and the root of its
+//! proof keys ([`crate::proof`]); the first master key makes new data, all of them read old data, so a rotation leaves pending codes valid. One master key, named by
 //! the store that was first opened with it, also gives the index key: limits hang on the hashes it makes, so it stays until
 //! `verifyd migrate` changes it. Data name their key by a [`KeyTag`], four bytes that derive from the key itself.
 //!

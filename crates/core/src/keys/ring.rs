@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{CodeDigest, KeyRingError, KeyTag, MasterKey, PhoneHash, SealError, SealKind, Sealed, TaggedDigest};
 use crate::code::VerificationCode;
@@ -20,6 +20,7 @@ struct Entry {
     code: HmacSha256,
     identity: LessSafeKey,
     sealed_code: LessSafeKey,
+    proof: Zeroizing<[u8; 32]>,
 }
 
 /// All keys of a running verifyd.
@@ -77,6 +78,7 @@ impl Entry {
             code: hmac_key(&key.derive("code"))?,
             identity: seal_key(&key.derive("seal-identity"))?,
             sealed_code: seal_key(&key.derive("seal-code"))?,
+            proof: Zeroizing::new(key.derive("proof")),
         })
     }
 
@@ -137,6 +139,11 @@ impl KeyRing {
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         std::iter::once(&self.current).chain(&self.older)
+    }
+
+    /// What the keys of proofs derive from, one for each master key, the current one first.
+    pub(crate) fn proof_roots(&self) -> impl Iterator<Item = &Zeroizing<[u8; 32]>> {
+        self.entries().map(|entry| &entry.proof)
     }
 
     /// The tag of the key that makes new data.

@@ -7,6 +7,7 @@ use crate::code::CodeLength;
 use crate::keys::{KeyRing, MasterKey};
 use crate::memory::MemoryStore;
 use crate::phone_number::NumberPolicy;
+use crate::proof::{DEFAULT_PROOF_TTL, ProofIssuer, ProofSettings, ProofSubject};
 use crate::routing::Senders;
 use crate::sender::Sender;
 use crate::service::{Limits, Service, ServiceSettings};
@@ -36,6 +37,17 @@ pub fn test_keys(names: &[&str]) -> Arc<KeyRing> {
     Arc::new(KeyRing::new(&keys, names.last().copied()).expect("a ring of test keys"))
 }
 
+/// An issuer of proofs that calls itself `https://verify.test`, with the keys of `keys` and the documented life.
+///
+/// # Panics
+/// Never: the settings are within bounds.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a fixture that cannot be made must stop the test")]
+pub fn test_proofs(keys: &KeyRing) -> Arc<ProofIssuer> {
+    let settings = ProofSettings { issuer: "https://verify.test".parse().expect("an issuer"), ttl: DEFAULT_PROOF_TTL };
+    Arc::new(ProofIssuer::new(settings, keys).expect("an issuer of proofs"))
+}
+
 /// The documented defaults for the brand `Acme` with region `US`, named `default`.
 ///
 /// # Panics
@@ -55,6 +67,7 @@ pub fn test_settings() -> ServiceSettings {
         locale: "en".parse().expect("a locale"),
         do_not_share_warning: false,
         web_otp_host: None,
+        proof_subject: ProofSubject::default(),
     }
 }
 
@@ -134,12 +147,14 @@ impl TestVerifier {
         let clock = Arc::new(FakeClock::default());
         let sender = Arc::new(RecordingSender::new(options.stays_here));
         let store = Arc::new(FaultyStore::new(options.store));
+        let keys = test_keys(options.keys);
         let verifier = Verifier::new(VerifierParts {
             store: Arc::clone(&store) as Arc<dyn Store>,
             senders: Senders::new(vec![Arc::clone(&sender) as Arc<dyn Sender>]),
             clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>,
             random: Arc::new(SeededRandom::new(options.seed)),
-            keys: test_keys(options.keys),
+            proofs: Some(test_proofs(&keys)),
+            keys,
             send_deadline: DEFAULT_SEND_DEADLINE,
             expose_codes: options.expose_codes,
         });

@@ -28,7 +28,9 @@ mod store;
 pub mod store_contract;
 
 pub use clock::FakeClock;
-pub use fixture::{TestVerifier, TestVerifierOptions, test_keys, test_master_key, test_service, test_settings};
+pub use fixture::{
+    TestVerifier, TestVerifierOptions, test_keys, test_master_key, test_proofs, test_service, test_settings,
+};
 pub use random::SeededRandom;
 pub use scene::{Scene, StoreFactory};
 pub use sender::{Outcome, RecordedMessage, RecordingSender};

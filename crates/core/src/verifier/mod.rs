@@ -5,6 +5,7 @@
 
 mod error;
 mod identity;
+mod proof;
 mod read;
 mod send;
 mod start;
@@ -30,6 +31,7 @@ use crate::id::VerificationId;
 use crate::keys::KeyRing;
 use crate::limits::{LimitName, networks_of};
 use crate::message::{AppHash, Locale};
+use crate::proof::{Proof, ProofIssuer};
 use crate::random::Random;
 use crate::routing::Senders;
 use crate::sender::Channel;
@@ -103,6 +105,8 @@ pub struct Checked {
     pub verification: Verification,
     /// Whether the guess was right, and so approved it.
     pub valid: bool,
+    /// The proof of the approval, if the guess was right and proofs are issued. It is made here and never again.
+    pub proof: Option<Proof>,
 }
 
 /// Which verification a guess is for.
@@ -142,6 +146,8 @@ pub struct VerifierParts {
     pub random: Arc<dyn Random>,
     /// Keys.
     pub keys: Arc<KeyRing>,
+    /// Who signs proofs; `None` issues none.
+    pub proofs: Option<Arc<ProofIssuer>>,
     /// How long a send may take.
     pub send_deadline: Duration,
     /// Whether replies show the code of messages that stayed on this machine. Only ever in development.

@@ -65,6 +65,7 @@ impl Verifier {
         };
         let check =
             CheckRequest { service: service.id(), target, digits: code.len(), digests, rules: service.rules().clone() };
+        let proof_id = self.next_proof_id()?;
         let (loaded, valid) = match self.parts.store.check(check, self.parts.clock.now()).await? {
             CheckOutcome::Approved(loaded) => (loaded, true),
             CheckOutcome::Wrong(loaded) => (loaded, false),
@@ -74,7 +75,9 @@ impl Verifier {
             CheckOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
         };
         let identity = self.identity_of(&loaded)?;
-        Ok(Checked { verification: self.view(&loaded, identity, None), valid })
+        let verification = self.view(&loaded, identity, None);
+        let proof = if valid { self.prove(service, &verification, proof_id, loaded.at)? } else { None };
+        Ok(Checked { verification, valid, proof })
     }
 
     /// One verification of the service.

@@ -157,7 +157,7 @@ async fn what_cannot_be_unsealed_is_not_sent_and_not_charged() {
 }
 
 #[derive(Debug)]
-struct NoRandom;
+pub(super) struct NoRandom;
 
 impl Random for NoRandom {
     fn fill(&self, _bytes: &mut [u8]) -> Result<(), RandomError> {
@@ -165,13 +165,14 @@ impl Random for NoRandom {
     }
 }
 
-fn parts(store: &Arc<MemoryStore>, senders: Vec<Arc<dyn Sender>>, random: Arc<dyn Random>) -> VerifierParts {
+pub(super) fn parts(store: &Arc<MemoryStore>, senders: Vec<Arc<dyn Sender>>, random: Arc<dyn Random>) -> VerifierParts {
     VerifierParts {
         store: Arc::clone(store) as Arc<dyn Store>,
         senders: Senders::new(senders),
         clock: Arc::new(FakeClock::default()),
         random,
         keys: test_keys(&["test"]),
+        proofs: None,
         send_deadline: Duration::from_secs(15),
         expose_codes: false,
     }

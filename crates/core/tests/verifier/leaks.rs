@@ -68,7 +68,10 @@ async fn debug_of_what_the_verifier_takes_and_gives_is_clean() {
     clean("a wrong guess", &check(&test, started.verification.id, "8341059260").await.unwrap());
     clean("a refusal", &check(&test, started.verification.id, "8341").await.unwrap_err());
     clean("a conflict", &start_with(&test, StartRequest { code: None, purpose: Some("p".into()), ..request() }).await);
-    clean("a right guess", &check(&test, started.verification.id, CODE).await.unwrap());
+    let right = check(&test, started.verification.id, CODE).await.unwrap();
+    clean("a right guess", &right);
+    let proof = right.proof.as_ref().unwrap().expose();
+    assert!(proof.split('.').all(|part| !format!("{right:?}").contains(part)), "a proof is shown");
     clean("a message", &test.sender.last().unwrap());
     clean("the number", &started.verification.to);
     clean("its limit key", &started.verification.to.limit_key());

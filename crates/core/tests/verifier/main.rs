@@ -10,6 +10,7 @@
 mod faults;
 mod leaks;
 mod outcomes;
+mod proofs;
 mod reading;
 mod requests;
 mod sending;

@@ -144,6 +144,18 @@ pub static KEYS: &[Key] = &[
     ),
     unset("metrics.listen", Text, "Address and port of a listener for `/metrics` alone, which then needs no API key."),
     given(
+        "proofs.enabled",
+        Switch,
+        "true",
+        "Whether an approval brings a signed proof; see the page on [proofs](proofs.md).",
+    ),
+    unset(
+        "proofs.issuer",
+        Text,
+        "The `iss` of proofs, 1 to 255 visible ASCII characters. Without it `public_url` without its last slash, else the URL of `listen`.",
+    ),
+    given("proofs.ttl", Duration, "\"5m\"", "How long a proof holds, 1s to 10m."),
+    given(
         "limits.sends_per_phone",
         Rate,
         "\"5/1h\"",
@@ -212,6 +224,12 @@ pub static KEYS: &[Key] = &[
     given("service.*.locale", Text, "\"en\"", "Language of the message where a start names none."),
     given("service.*.do_not_share_warning", Switch, "false", "Whether the message warns not to share the code."),
     unset("service.*.web_otp_host", Text, "Host of the website that may fill the code in by itself (WebOTP)."),
+    given(
+        "service.*.proof_subject",
+        Text,
+        "\"number\"",
+        "Whom its proofs name in `sub`: `number` (E.164), or `hash`, a keyed hash that no other service sees for the same number.",
+    ),
     unset("service.*.limits.sends_per_phone", Rate, "Overrides `limits.sends_per_phone`."),
     unset("service.*.limits.sends_per_ip", Rate, "Overrides `limits.sends_per_ip`."),
     unset("service.*.limits.sends_per_verification", Number, "Overrides `limits.sends_per_verification`."),

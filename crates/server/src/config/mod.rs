@@ -21,6 +21,7 @@ mod log;
 mod master_keys;
 mod network;
 mod numbers;
+mod proofs;
 mod reader;
 pub mod reference;
 mod secret_files;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
+use verifyd_core::proof::ProofSettings;
 use verifyd_core::service::{Service, ServiceName};
 
 pub use api_keys::{ApiKey, DEV_ACCOUNT_SID, DEV_API_KEY};
@@ -122,6 +124,8 @@ pub struct Config {
     pub expose_codes: bool,
     /// Longest time for one send.
     pub send_deadline: Duration,
+    /// What proofs say; `None` issues none.
+    pub proofs: Option<ProofSettings>,
     /// Numbers that always get the same code.
     pub test_numbers: Vec<TestNumber>,
     /// All of it as text, secrets masked.
@@ -206,6 +210,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
     let store = store::read(reader);
     let keys = master_keys::read(reader, store.as_ref());
     let services = service::read_all(reader);
+    let proofs = proofs::read(reader, network.as_ref());
     let listen = network.as_ref().map(|network| network.listen);
     let access = api_keys::read(reader, profile, listen);
     let public_url = network.as_ref().and_then(|network| network.public_url.as_ref());
@@ -230,6 +235,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
         sending: sending.sending,
         expose_codes: sending.expose_codes,
         send_deadline: sending.deadline,
+        proofs: proofs?,
         test_numbers: test_numbers?,
         effective,
     })

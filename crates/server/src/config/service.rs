@@ -6,6 +6,7 @@ use std::time::Duration;
 use verifyd_core::code::{CodeLength, MAX_CODE_DIGITS, MIN_CODE_DIGITS};
 use verifyd_core::message::Brand;
 use verifyd_core::phone_number::Region;
+use verifyd_core::proof::ProofSubject;
 use verifyd_core::service::{MAX_TTL, MIN_TTL, Service, ServiceName, ServiceSettings};
 
 use super::reader::Reader;
@@ -38,6 +39,8 @@ fn read(reader: &mut Reader<'_>, name: &str) -> Option<Service> {
     let limits = limits::read(reader, &section);
     let locale = reader.parsed(&path("locale"));
     let web_otp_host = reader.parsed(&path("web_otp_host"));
+    let subjects = [("number", ProofSubject::Number), ("hash", ProofSubject::Hash)];
+    let proof_subject = reader.word(&path("proof_subject"), &subjects);
     let settings = ServiceSettings {
         name: name.parse().ok()?,
         brand: brand?,
@@ -50,6 +53,7 @@ fn read(reader: &mut Reader<'_>, name: &str) -> Option<Service> {
         locale: locale?,
         do_not_share_warning: reader.switch(&path("do_not_share_warning"))?,
         web_otp_host,
+        proof_subject: proof_subject?,
     };
     remarks(reader, &section, &settings);
     // Every bound was looked at above, where the key is known; core has the last word.

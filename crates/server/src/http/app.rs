@@ -21,7 +21,7 @@ use verifyd_core::verifier::{Verifier, VerifyError};
 use super::inbox::{self, InboxParts};
 use super::problem::Problem;
 use super::request_log;
-use super::v1;
+use super::{v1, well_known};
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::DEFAULT_SERVICE;
 use crate::data_dir;
@@ -210,6 +210,7 @@ pub fn router(app: &Arc<App>, pages: Option<MockPages>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/.well-known/jwks.json", get(well_known::jwks))
         .merge(v1::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -9,6 +9,7 @@ pub mod listener;
 mod problem;
 pub(crate) mod request_log;
 mod v1;
+mod well_known;
 
 pub use app::{App, ForgetElsewhere, MockPages, metrics_router, router};
 pub(crate) use format::rfc3339;

@@ -103,7 +103,7 @@ async fn a_wrong_guess_counts_and_the_right_one_approves() {
         redacted(&right, base),
         json!({
             "id": "VE…", "to": PHONE, "status": "approved", "valid": true, "checks_remaining": 0,
-            "next_check_at": null,
+            "next_check_at": null, "proof": "(proof)",
         })
     );
     let loaded = app.get(&started.path("")).await.expect(200);

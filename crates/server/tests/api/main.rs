@@ -13,5 +13,6 @@ mod limits;
 mod media;
 mod numbers;
 mod outcomes;
+mod proofs;
 mod races;
 mod support;

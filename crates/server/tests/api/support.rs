@@ -265,7 +265,7 @@ pub(crate) fn instant(value: &Value) -> u64 {
 }
 
 /// `body` with what differs from run to run replaced: ids by their kind, instants by whole seconds since `base` (itself an
-/// instant of a reply), codes by `(code)`.
+/// instant of a reply), codes by `(code)`, proofs by `(proof)`.
 pub(crate) fn redacted(body: &Value, base: &Value) -> Value {
     let base = instant(base);
     redact(body, base)
@@ -276,7 +276,11 @@ fn redact(value: &Value, base: u64) -> Value {
         Value::Object(fields) => fields
             .iter()
             .map(|(name, value)| {
-                let value = if name == "test_code" { json!("(code)") } else { redact(value, base) };
+                let value = match name.as_str() {
+                    "test_code" => json!("(code)"),
+                    "proof" => json!("(proof)"),
+                    _ => redact(value, base),
+                };
                 (name.clone(), value)
             })
             .collect(),

@@ -136,7 +136,9 @@ async fn good_day(api: &Api, server: &Running, canaries: &mut Canaries) {
     canaries.digits("wrong guess", &wrong(code, 1_234_567));
     api.post(&format!("/v1/verifications/{id}/resend"), json!({})).await.expect(200);
     api.post(&format!("/v1/verifications/{id}/check"), json!({ "code": wrong(code, 1_234_567) })).await.expect(200);
-    api.check(NUMBER, code).await.expect(200);
+    let approved = api.check(NUMBER, code).await.expect(200);
+    let proof = approved["proof"].as_str().unwrap();
+    canaries.add("proof's signature", proof.rsplit('.').next().unwrap().as_bytes());
     api.load(id).await.expect(200);
     api.used(NUMBER, "sends_per_phone").await;
     let own = json!({ "to": OTHER_NUMBER, "code": OWN_CODE });
@@ -147,7 +149,7 @@ async fn good_day(api: &Api, server: &Running, canaries: &mut Canaries) {
     api.post("/dev/outcomes", scripted).await.expect(200);
     api.start(NUMBER).await.problem(422, "undeliverable");
     api.post(&format!("/v1/phones/{}/unlock", NUMBER.replace('+', "%2B")), json!({})).await.expect(200);
-    for path in ["/inbox", "/readyz", "/dev/outcomes", "/metrics"] {
+    for path in ["/inbox", "/readyz", "/dev/outcomes", "/metrics", "/.well-known/jwks.json"] {
         assert_eq!(api.get(path).await.status, 200);
     }
     assert!(!server.stderr().is_empty());

@@ -19,5 +19,6 @@ mod keys;
 mod leaks;
 mod parallel;
 mod program;
+mod proofs;
 mod startup;
 mod twilio;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use verifyd_core::clock::Timestamp;
 use verifyd_core::phone_number::{NumberPolicy, NumberType};
+use verifyd_core::proof::{DEFAULT_PROOF_TTL, ProofSubject};
 use verifyd_core::registry::{Scope, SecretHash};
 use verifyd_core::service::{Limits, ServiceError};
 use verifyd_core::store::state::StateOptions;
@@ -25,6 +26,8 @@ fn the_defaults_are_the_documented_ones() {
     assert!(matches!(config.keys, KeySource::DataDirectory(ref directory) if *directory == config.data_dir));
     assert!(config.api_keys.is_empty() && config.account_sids.is_empty() && config.test_numbers.is_empty());
     assert!(!config.expose_codes);
+    let proofs = config.proofs.unwrap();
+    assert_eq!((proofs.issuer.as_str(), proofs.ttl), ("http://127.0.0.1:8080", DEFAULT_PROOF_TTL));
     assert!(config.public_url.is_none() && config.tls.is_none() && config.metrics_listen.is_none());
     let [service] = config.services.values().collect::<Vec<_>>()[..] else { panic!("one service") };
     let settings = service.settings();
@@ -36,6 +39,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.limits, Limits::documented().unwrap());
     assert_eq!(settings.locale, verifyd_core::message::Locale::default());
     assert!(!settings.custom_codes && !settings.do_not_share_warning && settings.web_otp_host.is_none());
+    assert_eq!(settings.proof_subject, ProofSubject::Number);
     assert_eq!(
         notes(&found),
         [
@@ -109,6 +113,7 @@ custom_codes = true
 locale = "pt_br"
 do_not_share_warning = true
 web_otp_host = "Shop.example"
+proof_subject = "hash"
 [service.shop.limits]
 sends_per_phone = "2/10m"
 [service.shop.numbers]
@@ -168,6 +173,9 @@ fn a_full_file_is_read() {
     assert_eq!(shop.numbers.forbidden_types.iter().map(NumberType::as_str).collect::<Vec<_>>(), ["voip"]);
     assert_eq!(shop.numbers.forbidden_prefixes, NumberPolicy::default().forbidden_prefixes);
     assert_eq!((shop.locale.as_str(), shop.web_otp_host.unwrap().as_str()), ("pt-BR", "shop.example"));
+    assert_eq!((default.proof_subject, shop.proof_subject), (ProofSubject::Number, ProofSubject::Hash));
+    // People write a URL without its last slash, and verifiers compare byte for byte.
+    assert_eq!(config.proofs.unwrap().issuer.as_str(), "https://verify.example.com/sms");
     // A date ends with its day.
     assert_eq!(config.test_numbers[0].until, Timestamp::from_unix_ms(1_803_945_600_000));
     assert_eq!(
@@ -178,6 +186,18 @@ fn a_full_file_is_read() {
             "test_numbers: 1 in force: whoever knows their codes passes for their numbers",
         ]
     );
+}
+
+#[test]
+fn the_issuer_of_proofs_is_where_the_server_is_reached_unless_it_has_a_name() {
+    let issuer = |file: &str| valid(file, &[]).0.proofs.map(|proofs| proofs.issuer.to_string());
+    let tls = "listen = \"[::1]:443\"\n[tls]\ncert_file = \"a\"\nkey_file = \"b\"";
+    assert_eq!(issuer(tls).unwrap(), "https://[::1]:443");
+    assert_eq!(issuer("public_url = \"https://x.example\"").unwrap(), "https://x.example");
+    let named = "public_url = \"https://x.example\"\nproofs.issuer = \"acme\"\nproofs.ttl = \"10m\"";
+    assert_eq!(issuer(named).unwrap(), "acme");
+    assert_eq!(issuer("proofs.enabled = false"), None);
+    assert_eq!(valid("", &[("VERIFYD_PROOFS__TTL", "1s")]).0.proofs.unwrap().ttl, Duration::from_secs(1));
 }
 
 #[test]

@@ -147,6 +147,20 @@ fn production_is_told_what_it_could_do_better() {
 }
 
 #[test]
+fn production_is_told_of_an_issuer_that_follows_from_an_address() {
+    let told = |file: &str| {
+        let file = format!("environment = \"production\"\n{file}");
+        notes(&load_text(&file, &CREDENTIALS).unwrap().1).into_iter().find(|note| note.starts_with("proofs.issuer"))
+    };
+    let note = "proofs.issuer: not set: proofs name http://127.0.0.1:8080 as their issuer; give public_url or a name \
+                that stays";
+    assert_eq!(told("").as_deref(), Some(note));
+    for file in ["public_url = \"https://x.example\"", "proofs.issuer = \"acme\"", "proofs.enabled = false"] {
+        assert_eq!(told(file), None, "{file}");
+    }
+}
+
+#[test]
 fn dev_needs_nothing() {
     let (config, _) = development("", &[], Flags::default()).unwrap();
     assert_eq!(config.environment, Environment::Development);

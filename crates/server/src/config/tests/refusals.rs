@@ -226,6 +226,29 @@ fn the_services() {
 }
 
 #[test]
+fn the_proofs() {
+    let issuer = "an issuer is 1 to 255 visible ASCII characters, usually a URL such as https://verify.example.com";
+    for text in ["", "a b", "schlüssel"] {
+        expect(
+            &format!("proofs.issuer = \"{text}\""),
+            &[&format!("proofs.issuer = \"{text}\" (verifyd.toml, line 1): {issuer}")],
+        );
+    }
+    expect(&format!("public_url = \"https://x.example/{}\"", "a".repeat(256)), &[&format!("proofs.issuer: {issuer}")]);
+    for ttl in ["0s", "999ms", "601s"] {
+        expect(
+            &format!("[proofs]\nttl = \"{ttl}\""),
+            &[&format!("proofs.ttl = \"{ttl}\" (verifyd.toml, line 2): expected 1s to 10m")],
+        );
+    }
+    expect("proofs.enabled = 1", &["proofs.enabled = 1 (verifyd.toml, line 1): expected true or false"]);
+    expect(
+        "service.default.proof_subject = \"phone\"",
+        &["service.default.proof_subject = \"phone\" (verifyd.toml, line 1): expected \"number\" or \"hash\""],
+    );
+}
+
+#[test]
 fn the_api_keys() {
     expect(
         "[[api_keys]]\nname = \"Web\"\nservice = \"shop\"\nscopes = [\"verify\", \"admin\"]",

@@ -127,6 +127,8 @@ pub(super) struct CheckReply {
     valid: bool,
     checks_remaining: u32,
     next_check_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
 }
 
 impl From<Checked> for CheckReply {
@@ -138,6 +140,7 @@ impl From<Checked> for CheckReply {
             valid: checked.valid,
             checks_remaining: checked.verification.standing.checks_remaining,
             next_check_at: checked.verification.standing.next_check_at.map(rfc3339),
+            proof: checked.proof.map(|proof| proof.expose().to_owned()),
         }
     }
 }
