@@ -156,7 +156,7 @@ impl Angles {
     }
 }
 
-fn split_at_commas(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
+pub(super) fn split_at_commas(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
     let (mut parts, mut angles) = (vec![Vec::new()], Angles::default());
     for token in tokens {
         let depth = angles.after(&token);
@@ -232,9 +232,18 @@ pub(super) fn rendered(tokens: TokenStream) -> String {
 /// `a :: b < C >` as people write it.
 fn tight(text: &str) -> String {
     let mut text = text.to_owned();
-    for (loose, close) in
-        [(" : : ", "::"), (": : ", "::"), (" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), (" : ", ": "), ("& ", "&"), ("- >", "->"), ("' ", "'")]
-    {
+    for (loose, close) in [
+        (" : : ", "::"),
+        (": : ", "::"),
+        (" :: ", "::"),
+        (" < ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (" : ", ": "),
+        ("& ", "&"),
+        ("- >", "->"),
+        ("' ", "'"),
+    ] {
         text = text.replace(loose, close);
     }
     text
@@ -252,17 +261,21 @@ mod tests {
     #[test]
     fn bodies_documentation_and_private_parts_are_left_out() {
         assert_eq!(
-            declared("/// A.\n#[must_use] pub const fn a(b: &str) -> Vec<u8> { b.len() } fn c() {} pub(crate) fn d() {}"),
+            declared(
+                "/// A.\n#[must_use] pub const fn a(b: &str) -> Vec<u8> { b.len() } fn c() {} pub(crate) fn d() {}"
+            ),
             ["const fn a (b: &str) -> Vec<u8>"]
         );
-        assert_eq!(declared("#[derive(Debug)] pub struct A { /// B.\n pub b: B<C, D>, e: F }"), [
-            "#[derive (Debug)] struct A { pub b: B<C, D>, .. }"
-        ]);
+        assert_eq!(
+            declared("#[derive(Debug)] pub struct A { /// B.\n pub b: B<C, D>, e: F }"),
+            ["#[derive (Debug)] struct A { pub b: B<C, D>, .. }"]
+        );
         assert_eq!(declared("pub struct A(B);"), ["struct A (. .)"]);
         assert_eq!(declared("pub const A: u8 = { 1 };"), ["const A: u8"]);
-        assert_eq!(declared("pub trait A { /// B.\n fn b(&self) -> C { d() } fn e(); }"), [
-            "trait A { fn b (&self) -> C; fn e (); }"
-        ]);
+        assert_eq!(
+            declared("pub trait A { /// B.\n fn b(&self) -> C { d() } fn e(); }"),
+            ["trait A { fn b (&self) -> C; fn e (); }"]
+        );
         assert_eq!(declared("pub enum A { #[error(\"b\")] B(C), D }"), ["enum A { B (C), D }"]);
     }
 

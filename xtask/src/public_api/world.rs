@@ -6,6 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use xshell::Shell;
 
 use super::items::{self, Angles, Raw};
+use super::macros::Macros;
 use crate::Result;
 
 /// A name that a module takes from elsewhere: `use path as name`; a glob has the name `*`.
@@ -35,6 +36,20 @@ pub(super) struct Module {
     implementations: Vec<Implementation>,
 }
 
+impl Module {
+    /// Takes an item in that is no module and no macro; `behind` is shown behind its declaration.
+    fn add(&mut self, item: &Raw, behind: &str) {
+        let Some((keyword, name)) = item.keyword_and_name() else { return };
+        match keyword.as_str() {
+            "use" => self.uses.extend(uses(item)),
+            "impl" => self.implementations.extend(implementation(item)),
+            _ => {
+                self.items.insert(name, (item.declaration() + behind, item.public));
+            }
+        }
+    }
+}
+
 /// Where something is: the crate, then modules, then perhaps the item.
 pub(super) type Path = Vec<String>;
 
@@ -61,14 +76,12 @@ impl World {
 
     fn module(&mut self, shell: &Shell, path: Path, public: bool, tokens: &TokenStream, folder: &str) -> Result<()> {
         let mut module = Module { public, ..Module::default() };
-        for item in items::items(tokens) {
-            // What is only there for tests promises nothing.
-            if item.is_cfg("test") {
-                continue;
-            }
-            let Some((keyword, name)) = item.keyword_and_name() else { continue };
-            match keyword.as_str() {
-                "mod" => {
+        let mut macros = Macros::default();
+        // What is only there for tests promises nothing.
+        for item in items::items(tokens).into_iter().filter(|item| !item.is_cfg("test")) {
+            let named = item.keyword_and_name();
+            match named {
+                Some((keyword, name)) if keyword == "mod" => {
                     let inside = format!("{folder}/{name}");
                     let child: Path = path.iter().cloned().chain([name.clone()]).collect();
                     let body = match &item.body {
@@ -78,14 +91,15 @@ impl World {
                     self.module(shell, child, item.public, &body, &inside)?;
                     module.children.push(name);
                 }
-                "use" => module.uses.extend(uses(&item)),
-                "impl" => module.implementations.extend(implementation(&item)),
-                "macro_rules" => {
+                Some((keyword, name)) if keyword == "macro_rules" => {
+                    macros.define(&name, &item);
                     let exported = item.has_attribute("macro_export");
                     module.items.insert(name.clone(), (format!("macro {name} !"), exported));
                 }
-                _ => {
-                    module.items.insert(name, (item.declaration(), item.public));
+                Some(_) => module.add(&item, ""),
+                None => {
+                    let (made, behind) = macros.expand(&item).unwrap_or_default();
+                    items::items(&made).iter().for_each(|item| module.add(item, &behind));
                 }
             }
         }
@@ -179,7 +193,10 @@ fn branches(stem: &[String], tree: &[TokenTree], found: &mut Vec<(Path, String)>
             TokenTree::Group(group) => {
                 let inner: Vec<TokenTree> = group.stream().into_iter().collect();
                 let comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
-                inner.split(comma).filter(|branch| !branch.is_empty()).for_each(|branch| branches(&path, branch, found));
+                inner
+                    .split(comma)
+                    .filter(|branch| !branch.is_empty())
+                    .for_each(|branch| branches(&path, branch, found));
                 return;
             }
             _ => {}
