@@ -220,7 +220,13 @@ impl VerifierBuilder {
             send_deadline: self.send_deadline,
             expose_codes: self.expose_codes,
         });
-        let shared = Shared { store, clock: self.clock, random: self.random, swept_at_ms: AtomicU64::new(0) };
+        let shared = Shared {
+            store,
+            clock: self.clock,
+            #[cfg(feature = "senders")]
+            random: self.random,
+            swept_at_ms: AtomicU64::new(0),
+        };
         Ok(Verifier::of(flow, service, shared))
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use verifyd_core::clock::Clock;
 use verifyd_core::id::VerificationId;
+#[cfg(feature = "senders")]
 use verifyd_core::random::Random;
 use verifyd_core::service::Service;
 use verifyd_core::store::Store;
@@ -58,6 +59,7 @@ pub struct Verifier {
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    #[cfg(feature = "senders")]
     pub(crate) random: Arc<dyn Random>,
     pub(crate) swept_at_ms: AtomicU64,
 }

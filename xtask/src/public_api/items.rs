@@ -49,30 +49,27 @@ impl Raw {
 
     /// The declaration as a caller sees it.
     pub(super) fn declaration(&self) -> String {
-        let mut text = String::new();
-        for attribute in self.attributes.iter().filter(|attribute| is_noticed(attribute)) {
-            text.push_str(&format!("#[{}] ", rendered(attribute.stream())));
-        }
+        let noticed = self.attributes.iter().filter(|attribute| is_noticed(attribute));
+        let mut words: Vec<String> = noticed.map(|attribute| format!("#[{}]", rendered(attribute.stream()))).collect();
         let keyword = self.keyword_and_name().map(|(keyword, _)| keyword).unwrap_or_default();
         let head = match keyword.as_str() {
             "const" | "static" => before_equals(&self.head),
             "struct" => without_private_fields(&self.head),
             _ => self.head.clone(),
         };
-        text.push_str(&rendered(head.into_iter().collect()));
-        if let Some(body) = &self.body {
-            match keyword.as_str() {
-                "struct" => text.push_str(&format!(" {{ {} }}", fields(body))),
-                "enum" => text.push_str(&format!(" {{ {} }}", rendered(body.stream()))),
-                "trait" => {
-                    let items = items(&body.stream());
-                    let lines: Vec<String> = items.iter().map(|item| format!("{};", item.declaration())).collect();
-                    text.push_str(&format!(" {{ {} }}", lines.join(" ")));
-                }
-                _ => {}
+        words.push(rendered(head.into_iter().collect()));
+        let body = self.body.iter();
+        words.extend(body.filter_map(|body| match keyword.as_str() {
+            "struct" => Some(format!("{{ {} }}", fields(body))),
+            "enum" => Some(format!("{{ {} }}", rendered(body.stream()))),
+            "trait" => {
+                let items = items(&body.stream());
+                let lines: Vec<String> = items.iter().map(|item| format!("{};", item.declaration())).collect();
+                Some(format!("{{ {} }}", lines.join(" ")))
             }
-        }
-        text
+            _ => None,
+        }));
+        words.join(" ")
     }
 }
 

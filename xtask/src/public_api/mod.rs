@@ -72,9 +72,9 @@ pub(crate) fn check() -> Result<Outcome> {
 }
 
 fn text(version: &str, mark: &str, now: &BTreeSet<String>) -> String {
-    let mut text = format!("# verifyd {version}{mark}: made by `cargo xtask public-api`\n");
-    now.iter().for_each(|line| text.push_str(&format!("{line}\n")));
-    text
+    let head = format!("# verifyd {version}{mark}: made by `cargo xtask public-api`");
+    let lines = std::iter::once(head.as_str()).chain(now.iter().map(String::as_str));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn lines(listing: &str) -> impl Iterator<Item = &str> {

@@ -42,7 +42,7 @@ impl Module {
         let Some((keyword, name)) = item.keyword_and_name() else { return };
         match keyword.as_str() {
             "use" => self.uses.extend(uses(item)),
-            "impl" => self.implementations.extend(implementation(item)),
+            "impl" => self.implementations.push(implementation(item)),
             _ => {
                 self.items.insert(name, (item.declaration() + behind, item.public));
             }
@@ -99,7 +99,9 @@ impl World {
                 Some(_) => module.add(&item, ""),
                 None => {
                     let (made, behind) = macros.expand(&item).unwrap_or_default();
-                    items::items(&made).iter().for_each(|item| module.add(item, &behind));
+                    for item in items::items(&made) {
+                        module.add(&item, &behind);
+                    }
                 }
             }
         }
@@ -209,34 +211,27 @@ fn branches(stem: &[String], tree: &[TokenTree], found: &mut Vec<(Path, String)>
 }
 
 /// `impl<A> B<A> { … }` and `impl C for B { … }`.
-fn implementation(item: &Raw) -> Option<Implementation> {
+fn implementation(item: &Raw) -> Implementation {
     let mut angles = Angles::default();
     let mut target = Vec::new();
     let mut of_trait = false;
-    let mut generics = true;
     for token in item.head.iter().skip(1) {
-        let depth_before = angles.after(token);
-        let text = token.to_string();
-        match text.as_str() {
-            // The type's own parameters stand directly behind `impl`.
-            "<" | ">" if generics && target.is_empty() => continue,
-            "for" if depth_before == 0 => {
+        let inside = angles.after(token) > 0;
+        match token.to_string().as_str() {
+            "for" if !inside => {
                 of_trait = true;
                 target.clear();
             }
-            "where" if depth_before == 0 => break,
-            _ if depth_before == 0 && matches!(token, TokenTree::Ident(_)) => {
-                generics = false;
-                target.push(text);
-            }
+            "where" if !inside => break,
+            text if !inside && matches!(token, TokenTree::Ident(_)) => target.push(text.to_owned()),
             _ => {}
         }
     }
     let methods = item.body.iter().flat_map(|body| items::items(&body.stream()));
     let public = methods.filter(|method| method.public && !method.is_cfg("test"));
-    Some(Implementation {
+    Implementation {
         self_type: target,
         of_trait: of_trait.then(|| items::rendered(item.head.iter().cloned().collect())),
         methods: public.map(|method| method.declaration()).collect(),
-    })
+    }
 }
