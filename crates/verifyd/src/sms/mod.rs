@@ -4,7 +4,7 @@
 //! mock mode is chosen once, when the service is made, and codes are in replies only in mock mode that was asked for.
 //!
 //! What it does not do: count guesses. Whoever stores codes must also count wrong guesses, durably and before comparing,
-//! or a code of six digits falls to a million requests. [`Verifier`](crate::Verifier) does all of that.
+//! or a code of six digits falls to a million requests. [`Verifier`] does all of that.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -275,6 +275,9 @@ impl SmsService {
     /// Every send is a verification of its own, with its own purpose, that nobody will check: the store then counts it by its
     /// one rule, all or nothing. One that is still pending for the number is ended first; between that and the start another
     /// send may come in, and then this one tries again until it is admitted or the number's limit refuses it.
+    ///
+    /// A number's record has room for 16 verifications: with a limit above that, and more than 16 messages to one number under
+    /// way at once, the oldest is forgotten and a charge that it would give back stands.
     async fn start(&self, number: &PhoneNumber, code: VerificationCode) -> Result<Verification, VerifyError> {
         let mut request = StartRequest { code: Some(code), ..StartRequest::new(number.e164()) };
         request.purpose = Some(self.purpose()?);
