@@ -6,6 +6,7 @@ use xshell::{Shell, cmd};
 
 use crate::Result;
 use crate::project;
+use crate::public_api;
 use crate::python;
 use crate::steps::{Outcome, Steps};
 use crate::tidy;
@@ -21,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
     steps.run("lock file", || passes(&cmd!(shell, "cargo metadata --locked --format-version 1").ignore_stdout()));
     steps.run("format", || passes(&cmd!(shell, "cargo fmt --all --check")));
     steps.run("tidy", || tidy::run().map(|()| Outcome::Passed));
+    steps.run("public interface", public_api::check);
     steps.run("licences and sources", || deny(&shell));
     let clean = steps.run("clippy, all features", || {
         passes(&cmd!(shell, "cargo clippy --workspace --all-targets --all-features -- -D warnings"))

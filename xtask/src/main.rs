@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask test | ci | tidy | bench`.
+//! The chores of the workspace: `cargo xtask test | ci | tidy | public-api | bench`.
 //!
 //! `test` runs everything a developer runs before a push, `ci` the checks that need no running program, `tidy` the
 //! rules of the house that neither the compiler nor clippy knows, `bench` the figures that are promised. Called by people through the alias in
@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod node;
 mod project;
+mod public_api;
 mod python;
 mod steps;
 mod test;
@@ -35,6 +36,8 @@ enum Chore {
     Ci,
     /// Checks the rules of the house: arrows between rooms, sizes, headers, names, licences
     Tidy,
+    /// Writes docs/public-api.txt, the interface of the library, from the sources
+    PublicApi(public_api::Arguments),
     /// Measures the built program against what is promised of it
     Bench(bench::Arguments),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Ci => ci::run(),
         Chore::Tidy => tidy::run(),
+        Chore::PublicApi(arguments) => public_api::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
     };
     match done {

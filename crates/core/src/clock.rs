@@ -36,6 +36,19 @@ impl Timestamp {
     }
 }
 
+impl From<std::time::SystemTime> for Timestamp {
+    /// The epoch for earlier times.
+    fn from(time: std::time::SystemTime) -> Self {
+        Self(duration_ms(time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()))
+    }
+}
+
+impl From<Timestamp> for std::time::SystemTime {
+    fn from(at: Timestamp) -> Self {
+        Self::UNIX_EPOCH + Duration::from_millis(at.0)
+    }
+}
+
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -73,8 +86,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
     fn now(&self) -> Timestamp {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(duration_ms(since_epoch))
+        std::time::SystemTime::now().into()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Suite {
     pub(crate) name: &'static str,
     needs: Needs,
     /// The script, relative to the root; it gets the path of the built `verifyd`, and the directory of Node's packages if it
-    /// needs any.
+    /// needs any. Of a crate, its manifest.
     script: &'static str,
 }
 
@@ -30,6 +30,8 @@ enum Needs {
     PlainPython,
     /// The same, and Node with the packages that the `package-lock.json` in this directory pins.
     PythonAndNode { requirements: &'static str, packages: &'static str },
+    /// A crate that is no member of the workspace: its tests run with our lock file and our target directory.
+    Crate,
 }
 
 const SUITES: &[Suite] = &[
@@ -44,6 +46,12 @@ const SUITES: &[Suite] = &[
         needs: Needs::PythonAndNode { requirements: "examples/proofs/requirements.txt", packages: "examples/proofs" },
         script: "tests/proofs/verifiers.py",
     },
+    Suite {
+        name: "flask",
+        needs: Needs::Python { requirements: "examples/flask/requirements.txt" },
+        script: "examples/flask/run_tests.py",
+    },
+    Suite { name: "outside", needs: Needs::Crate, script: "tests/outside/Cargo.toml" },
 ];
 
 /// All suites, or the one of that name.
@@ -83,6 +91,12 @@ impl Suite {
                 let node = node::environment(shell, &home.join("node"), Path::new(packages))?;
                 cmd!(shell, "{python} {script} {binary} {node}").run()?;
             }
+            Needs::Crate => {
+                // The versions that are built already; cargo drops from the copy what the crate does not use.
+                shell.copy_file("Cargo.lock", Path::new(script).with_file_name("Cargo.lock"))?;
+                let target = &metadata.target_directory;
+                cmd!(shell, "cargo test --offline --manifest-path {script} --target-dir {target}").run()?;
+            }
         }
         Ok(Outcome::Passed)
     }
@@ -106,7 +120,7 @@ mod tests {
         for suite in SUITES {
             let (requirements, packages) = match suite.needs {
                 Needs::Python { requirements } => (Some(requirements), None),
-                Needs::PlainPython => (None, None),
+                Needs::PlainPython | Needs::Crate => (None, None),
                 Needs::PythonAndNode { requirements, packages } => (Some(requirements), Some(packages)),
             };
             let locks = packages.map(|packages| format!("{packages}/{}", node::LOCK));

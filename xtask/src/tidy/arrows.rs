@@ -8,7 +8,8 @@ use crate::project;
 const REMEDY: &str = "Dependencies point inward: server → stores, senders → core. Move the code to the room that may know both, \
                       or give core a port. A new crate gets a row in xtask's table and a line in ARCHITECTURE.md.";
 
-/// Every crate of the workspace and what it may depend on, in code and in tests.
+/// Every crate of the workspace and what it may depend on, in code and in tests. `verifyd`, the library, wires core to the
+/// adapters in a caller's process as the server does in its own; the server does not use it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("verifyd-core", &[]),
     ("verifyd-store-embedded", &["verifyd-core"]),

@@ -84,6 +84,7 @@ fn findings(shell: &Shell) -> Result<Vec<Finding>> {
         let Ok(text) = shell.read_file(path) else { continue };
         findings.extend(text::machine_paths(path, &text));
         findings.extend(text::markers(path, &text));
+        findings.extend(text::map_leads_somewhere(path, &text, &files));
         if Path::new(path).extension().is_some_and(|ending| ending == "rs") {
             match Source::parse(path, &text) {
                 Ok(source) => findings.extend(SOURCE_RULES.iter().flat_map(|rule| rule(&source))),

@@ -29,6 +29,34 @@ pub(super) fn documents_exist(files: &[String]) -> Vec<Finding> {
         .collect()
 }
 
+/// A page that maps things to files: the last cell of every row of its tables holds paths, separated by commas.
+const MAP: &str = "docs/SEED.md";
+
+/// Every path in the map leads somewhere.
+pub(super) fn map_leads_somewhere(path: &str, text: &str, files: &[String]) -> Vec<Finding> {
+    const REMEDY: &str = "Write where it is now, relative to the repository.";
+    if path != MAP {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    let mut heading = true;
+    for (number, line) in text.lines().enumerate() {
+        let Some(row) = line.strip_prefix('|').and_then(|row| row.trim_end().strip_suffix('|')) else {
+            heading = true;
+            continue;
+        };
+        if heading || row.starts_with("---") {
+            heading = false;
+            continue;
+        }
+        let cell = row.rsplit('|').next().unwrap_or_default();
+        for place in cell.split(',').map(str::trim).filter(|place| !files.iter().any(|file| file == place)) {
+            findings.push(Finding::new(format!("{path}:{}", number + 1), format!("`{place}` is no file"), REMEDY));
+        }
+    }
+    findings
+}
+
 /// No absolute path of a machine: it works nowhere else and tells of where it was written.
 pub(super) fn machine_paths(path: &str, text: &str) -> Vec<Finding> {
     const REMEDY: &str = "Write a path relative to the repository, or take it from the environment.";
@@ -99,6 +127,16 @@ mod tests {
         let findings = documents_exist(&files);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].to_string().starts_with("README.md: is missing"));
+    }
+
+    #[test]
+    fn the_map_leads_to_files() {
+        let files = ["a.rs".to_owned(), "b.rs".to_owned()];
+        let found = |text: &str| map_leads_somewhere(MAP, text, &files).len();
+        let head = "| what | where |\n|---|---|\n";
+        assert_eq!(found(&format!("{head}| x | a.rs, b.rs |\n| y | b.rs |\n")), 0);
+        assert_eq!(found(&format!("{head}| x | a.rs, c.rs |\n| y | |\n\ntext\n\n{head}| z | d.rs |\n")), 3);
+        assert_eq!(map_leads_somewhere("docs/api.md", &format!("{head}| x | c.rs |\n"), &files).len(), 0);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Fakes, the contract suite of the store port and the model-based test, for our own crates and for stores and senders
+//! Fakes, the contract suites of the store and the sender port and the model-based test, for our own crates and for stores and senders
 //! written elsewhere (feature `testing`).
 //!
 //! | to test | use |
 //! |---|---|
 //! | code that calls a [`Verifier`](crate::verifier::Verifier) | [`TestVerifier`]: memory store, [`FakeClock`], [`RecordingSender`] |
 //! | what happens when the store fails | [`FaultyStore`] around any store |
+//! | another [`Sender`](crate::sender::Sender) | [`sender_contract_tests!`](crate::sender_contract_tests) |
 //! | another [`Store`](crate::store::Store) | [`store_contract_tests!`](crate::store_contract_tests) and [`model::run`] |
 //!
 //! Everything here is deterministic: time moves when a test moves it, and randomness comes from a seed. Nothing here may be
@@ -24,6 +25,7 @@ pub mod model;
 mod random;
 mod scene;
 mod sender;
+pub mod sender_contract;
 mod store;
 pub mod store_contract;
 
@@ -34,4 +36,5 @@ pub use fixture::{
 pub use random::SeededRandom;
 pub use scene::{Scene, StoreFactory};
 pub use sender::{Outcome, RecordedMessage, RecordingSender};
+pub use sender_contract::{Fate, SenderFactory, SenderUnderTest};
 pub use store::{FaultyStore, Moment, Verb};

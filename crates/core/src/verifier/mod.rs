@@ -67,6 +67,14 @@ pub struct StartRequest {
     pub metadata: BTreeMap<String, String>,
 }
 
+impl StartRequest {
+    /// A start for `to` and nothing else; the other fields can be set in the literal that takes the rest from here.
+    #[must_use]
+    pub fn new(to: &str) -> Self {
+        Self { to: to.to_owned(), ..Self::default() }
+    }
+}
+
 impl fmt::Debug for StartRequest {
     /// Without the number as it was typed, the address and the caller's data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,6 +129,12 @@ pub enum CheckTarget {
         /// Its region.
         region: Option<String>,
     },
+}
+
+impl From<VerificationId> for CheckTarget {
+    fn from(id: VerificationId) -> Self {
+        Self::Id(id)
+    }
 }
 
 impl fmt::Debug for CheckTarget {
