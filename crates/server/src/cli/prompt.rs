@@ -42,10 +42,11 @@ pub(super) fn secret(question: &str) -> Result<Zeroizing<String>, PromptError> {
     if !stdin.is_terminal() {
         return line(&mut stdin.lock());
     }
+    // Quiet before the question: whoever answers it at once is not shown either.
+    let quiet = Quiet::new()?;
     let mut shown = io::stderr();
     write!(shown, "{question} (not shown): ")?;
     shown.flush()?;
-    let quiet = Quiet::new()?;
     let read = typed(&mut stdin.lock());
     drop(quiet);
     // The line end that was typed was not shown either.

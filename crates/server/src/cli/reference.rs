@@ -12,8 +12,8 @@ use crate::config::{FILE_VARIABLE, URL_VARIABLE};
 
 const HEAD: &str = "# Command line
 
-`verifyd --help` lists the commands, `verifyd COMMAND --help` what each takes. Commands of the group *talks to a server* do what the [API](api.md) does;
-the others work on this machine.
+`verifyd --help` lists the commands, `verifyd COMMAND --help` what each takes. `start`, `check`, `show`, `resend`, `cancel`, `limits`, `preview`, `forget`
+and `unlock` ask a running server over its [API](api.md); the others work on this machine.
 
 - **No secret is a flag or an argument**: every user of a machine can read the command lines of all processes. API keys come from a file, the environment or standard
   input, codes from a prompt that does not show them or from standard input. A key or a code on the command line is refused with exit code 2.

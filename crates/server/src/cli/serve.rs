@@ -207,6 +207,11 @@ then check the code it shows:
   curl -s {base}/v1/verifications/check -H 'Authorization: Bearer {DEV_API_KEY}' \\
     -H 'Content-Type: application/json' -d '{{\"to\": \"+14155552671\", \"code\": \"THE CODE\"}}'
 
+or, without curl:
+
+  verifyd start --url {base} +14155552672
+  verifyd check --url {base} +14155552672
+
 Stop with Ctrl-C.
 "
     )

@@ -7,6 +7,9 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Color, Style};
+use verifyd_core::clock::{Clock, SystemClock};
+
+use crate::http::rfc3339;
 
 const fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(Color::Ansi(colour)))
@@ -77,6 +80,12 @@ pub(super) fn instant(text: &str) -> String {
         Some((date, time)) if text.ends_with('Z') => plain(&format!("{date} {time} UTC")),
         _ => plain(text),
     }
+}
+
+/// Whether an instant of the API is still to come, by the clock here: it decides only whether a line of text mentions it.
+pub(super) fn is_ahead(at: &str) -> bool {
+    // Both are RFC 3339 in UTC with milliseconds, so their order is that of the text.
+    *at > *rfc3339(SystemClock.now())
 }
 
 /// A wait in the two largest units that matter, rounded up: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
@@ -158,6 +167,7 @@ mod tests {
             ["0 bytes", "1 byte", "1023 bytes", "1.0 KiB", "1.5 KiB", "10.0 GiB"]
         );
         assert_eq!(instant("2026-11-22T18:41:42.621Z"), "2026-11-22 18:41:42 UTC");
+        assert!(is_ahead("9999-12-31T23:59:59.999Z") && !is_ahead("2023-11-14T22:13:20.123Z") && !is_ahead(""));
         assert_eq!(instant("soon\u{1b}"), "soon\u{fffd}");
     }
 }

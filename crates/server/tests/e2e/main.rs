@@ -10,14 +10,18 @@
 )]
 
 mod api;
+mod client;
 mod clock;
 mod crash;
 mod dev;
+mod doctor;
 mod full_disk;
 mod garbage;
 mod keys;
 mod leaks;
 mod parallel;
 mod program;
+mod prompt;
+mod shell;
 mod startup;
 mod twilio;

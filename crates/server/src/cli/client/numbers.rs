@@ -126,7 +126,7 @@ fn limits(reply: &Value) -> String {
             paint(style, text_of(limit, "remaining")),
             wait(seconds("window_seconds")),
             retry,
-            instant(&text_of(limit, "reset_at")),
+            if count_of(limit, "used") == 0 { "-".to_owned() } else { instant(&text_of(limit, "reset_at")) },
         ]
     };
     let rows: Vec<_> = limits.map(row).collect();

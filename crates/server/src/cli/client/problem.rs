@@ -82,10 +82,9 @@ impl Told<'_> {
             "forbidden" => {
                 (detail, Some("verifyd keys create --scope SCOPE makes a key with another scope".to_owned()))
             }
-            "invalid_phone_number" => (
-                format!("not a phone number: {detail}"),
-                Some("write it with + and the country code, or say where it is: --region US".to_owned()),
-            ),
+            "invalid_phone_number" => {
+                (detail, Some("write it with + and the country code, or say where it is: --region US".to_owned()))
+            }
             "store_unavailable" if self.text("reason") == "clock_went_back" => (
                 "the clock of the server went back".to_owned(),
                 Some("on the server, verifyd doctor says what to mend".to_owned()),

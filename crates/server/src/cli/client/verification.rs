@@ -10,7 +10,7 @@ use super::server::Call;
 use super::{ClientCommand, ClientFlags, count_of, idempotency_key, prompt_failure, put, text_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::prompt;
-use crate::cli::style::{self, BAD, CARE, GOOD, STRONG, counted, fields, instant, paint};
+use crate::cli::style::{self, BAD, CARE, GOOD, STRONG, counted, fields, instant, is_ahead, paint};
 
 /// What a start and a preview are asked with.
 #[derive(Debug, Clone, Args)]
@@ -166,7 +166,7 @@ impl ClientCommand for CheckArgs {
         }
         let left = counted(count_of(reply, "checks_remaining"), "guess");
         let next = match text_of(reply, "next_check_at").as_str() {
-            "" => String::new(),
+            at if !is_ahead(at) => String::new(),
             at => format!(", the next not before {}", instant(at)),
         };
         format!("{}  {to}: {left} left{next}\n", paint(BAD, "wrong code"))
@@ -285,7 +285,7 @@ fn shown(reply: &Value) -> String {
     let left = |count: &str, next: &str| {
         let count = format!("{} left", count_of(reply, count));
         match text_of(reply, next).as_str() {
-            "" => count,
+            at if !is_ahead(at) => count,
             at => format!("{count}, the next at {}", instant(at)),
         }
     };

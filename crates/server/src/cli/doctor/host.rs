@@ -39,7 +39,8 @@ pub(super) fn listener(report: &mut Report, config: &Config) {
         );
     }
     if report.0.len() == before {
-        report.fine(CHECK, format_args!("{} is reached as it should be", config.listen));
+        let who = if config.listen.ip().is_loopback() { "only this machine reaches" } else { "over TLS, others reach" };
+        report.fine(CHECK, format_args!("{who} {}", config.listen));
     }
 }
 
