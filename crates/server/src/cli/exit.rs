@@ -81,11 +81,8 @@ impl Exit {
 
 /// The exit codes, for the end of `--help`.
 pub(super) fn help() -> String {
-    let mut text = String::from("Exit codes:\n");
-    for (number, meaning) in Exit::table() {
-        text.push_str(&format!("  {number:3}  {}\n", meaning.replace('`', "")));
-    }
-    text
+    let lines = Exit::table().map(|(number, meaning)| format!("  {number:3}  {}\n", meaning.replace('`', "")));
+    format!("Exit codes:\n{}", lines.collect::<Vec<_>>().concat())
 }
 
 /// The exit code of an interrupted prompt, as shells have it for SIGINT.

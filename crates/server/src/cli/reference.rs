@@ -112,12 +112,12 @@ fn meaning(arg: &Arg) -> String {
     let takes = arg.get_num_args().is_none_or(|range| range.takes_values());
     let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     if takes && defaults.iter().any(|default| !default.is_empty()) {
-        text.push_str(&format!(" Default: `{}`.", defaults.join(" ")));
+        text.extend([" Default: `", &defaults.join(" "), "`."]);
     }
     let possible = arg.get_possible_values();
     if takes && !possible.is_empty() {
         let names: Vec<_> = possible.iter().map(|value| format!("`{}`", value.get_name())).collect();
-        text.push_str(&format!(" One of {}.", names.join(", ")));
+        text.extend([" One of ", &names.join(", "), "."]);
     }
     text.replace('|', "\\|")
 }

@@ -42,10 +42,9 @@ pub(super) fn plain(text: &str) -> String {
 /// Labels and values, one a line, the values below one another.
 pub(super) fn fields(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
-    lines
-        .iter()
-        .map(|(label, value)| format!("  {}  {value}\n", paint(FAINT, format_args!("{label:width$}"))))
-        .collect()
+    let line =
+        |(label, value): &(&str, String)| format!("  {}  {value}\n", paint(FAINT, format_args!("{label:width$}")));
+    lines.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// A table: heads, then rows. A column whose head begins with `>` is aligned to the right.

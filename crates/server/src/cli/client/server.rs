@@ -151,7 +151,7 @@ impl Server {
         let late = || self.late(&call);
         let response = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.unreachable(error.without_url())),
+            Ok(Err(error)) => return Err(self.unreachable(&error.without_url())),
             Err(_elapsed) => return Err(late()),
         };
         let status = response.status().as_u16();
@@ -180,17 +180,17 @@ impl Server {
         )
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> Failure {
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let failure = Failure::new(
             Exit::Unavailable,
             "unreachable",
-            format_args!("{} cannot be reached: {}", self.base, chain(&error)),
+            format_args!("{} cannot be reached: {}", self.base, chain(error)),
         );
-        match error.is_connect() {
-            true => failure.remedy(
-                "is the server running (verifyd dev, verifyd serve)? Another address: --url URL or VERIFYD_URL",
-            ),
-            false => failure.remedy("the connection broke; it may have been carried out all the same"),
+        if error.is_connect() {
+            failure
+                .remedy("is the server running (verifyd dev, verifyd serve)? Another address: --url URL or VERIFYD_URL")
+        } else {
+            failure.remedy("the connection broke; it may have been carried out all the same")
         }
     }
 }

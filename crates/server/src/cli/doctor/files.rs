@@ -71,10 +71,10 @@ pub(super) fn data_directory(report: &mut Report, config: &Config) -> Directory 
         return Directory::Untouchable;
     }
     let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        report.fine(CHECK, format_args!("{shown}, for its owner only"));
-    } else {
+    if mode & 0o077 != 0 {
         report.warn(CHECK, format_args!("{shown} is open to others (mode {mode:03o})"), format!("chmod 700 {shown}"));
+    } else {
+        report.fine(CHECK, format_args!("{shown}, for its owner only"));
     }
     private(report, &dir.join("registry.json"));
     private(report, &dir.join("store"));
@@ -148,7 +148,7 @@ pub(super) fn tls(report: &mut Report, config: &Config) {
     match Tls::load(&files.cert_file, &files.key_file) {
         Ok(_) => report.fine(CHECK, format_args!("{} and its key can be served", files.cert_file.display())),
         Err(error) => {
-            report.problem(CHECK, chain(&error), "mend the files; a running server keeps its old certificate")
+            report.problem(CHECK, chain(&error), "mend the files; a running server keeps its old certificate");
         }
     }
     let mode = std::fs::metadata(&files.key_file).map(|found| found.permissions().mode() & 0o777).unwrap_or_default();

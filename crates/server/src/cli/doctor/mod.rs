@@ -112,7 +112,7 @@ impl Report {
                 (BAD, format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning")))
             }
         };
-        text.push_str(&format!("\n{}\n", paint(style, verdict)));
+        text.extend(["\n", &paint(style, verdict), "\n"]);
         Answer { exit, text, json }
     }
 }
@@ -126,7 +126,7 @@ impl Finding {
         let level = paint(self.level.style(), format_args!("{:7}", self.level.as_str()));
         let mut text = format!("{level}  {:13}  {}\n", self.check, style::plain(&self.message));
         for line in self.remedy.iter().flat_map(|remedy| remedy.lines()) {
-            text.push_str(&format!("{:24}{}\n", "", paint(FAINT, style::plain(line))));
+            text.extend([" ".repeat(24), paint(FAINT, style::plain(line)), "\n".to_owned()]);
         }
         text
     }

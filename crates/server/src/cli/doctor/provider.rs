@@ -61,7 +61,7 @@ fn sender(report: &mut Report, standing: SenderStanding) {
     match standing {
         SenderStanding::Owned => report.fine(SENDER, "the account has the sender's number"),
         SenderStanding::NotOwned => {
-            report.problem(SENDER, "the account does not have the sender's number (twilio.from)", remedy)
+            report.problem(SENDER, "the account does not have the sender's number (twilio.from)", remedy);
         }
         SenderStanding::NoSms => report.problem(SENDER, "the sender's number (twilio.from) can only call", remedy),
         SenderStanding::NotTold => {}
@@ -72,11 +72,11 @@ fn refused(report: &mut Report, error: &AccountError) {
     let credentials = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or the API key) are those of the console's first page";
     match error {
         AccountError::WrongCredentials => {
-            report.problem(CHECK, error, format!("{credentials}; or the account is suspended"))
+            report.problem(CHECK, error, format!("{credentials}; or the account is suspended"));
         }
         AccountError::NoSuchAccount => report.problem(CHECK, error, credentials),
         AccountError::TestCredentials => {
-            report.warn(CHECK, error, "set the live credentials before real people depend on it")
+            report.warn(CHECK, error, "set the live credentials before real people depend on it");
         }
         AccountError::NoAnswer(_) => report.problem(
             CHECK,
@@ -87,7 +87,7 @@ fn refused(report: &mut Report, error: &AccountError) {
             report.warn(CHECK, error, "too many requests at once: run doctor again later");
         }
         AccountError::Other { .. } => {
-            report.problem(CHECK, error, "status.twilio.com tells of outages; run doctor again later")
+            report.problem(CHECK, error, "status.twilio.com tells of outages; run doctor again later");
         }
     }
 }
