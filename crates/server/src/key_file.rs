@@ -160,7 +160,10 @@ pub fn load_or_create(data_dir: &Path, random: &dyn Random) -> Result<FileKeys, 
 }
 
 /// The keys in the file, `None` if there is no file.
-fn load(path: &Path) -> Result<Option<Vec<MasterKey>>, KeyFileError> {
+///
+/// # Errors
+/// [`KeyFileError`]: others could read it, or it holds no keys.
+pub fn load(path: &Path) -> Result<Option<Vec<MasterKey>>, KeyFileError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,5 +1,7 @@
 //! From a configuration to a running server: the only place that names stores and senders.
 
+pub mod examine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -21,7 +23,7 @@ use verifyd_core::verifier::{Verifier, VerifierParts};
 use verifyd_senders::inbox::{Inbox, InboxSender};
 use verifyd_senders::test_numbers::TestNumbers;
 use verifyd_senders::twilio::TwilioSender;
-use verifyd_store_embedded::{EmbeddedStore, FileRegistry};
+use verifyd_store_embedded::{EmbeddedStore, FileRegistry, OpenError};
 
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::{ApiKey, Config, Environment, KeySource, Sending, StoreKind};
@@ -54,6 +56,9 @@ pub enum WiringError {
     /// The issuer of proofs.
     #[error(transparent)]
     Proofs(#[from] ProofError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// Anything else, in the words of the part that refuses.
     #[error("{0}")]
     Part(String),
@@ -156,7 +161,13 @@ async fn store_and_keys(config: &Config) -> Result<(Arc<dyn Store>, Option<Arc<E
         return Ok((store, None, KeyRing::new(&master_keys(&config.keys)?, None)?));
     }
     data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })?;
-    let store = Arc::new(EmbeddedStore::open(&config.data_dir, config.store.options).map_err(part)?);
+    let store = Arc::new(EmbeddedStore::open(&config.data_dir, config.store.options)?);
+    let ring = keys_of(config, &store).await?;
+    Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
+}
+
+/// The keys that fit an embedded store; a new store learns which key its hashes are made with.
+async fn keys_of(config: &Config, store: &EmbeddedStore) -> Result<KeyRing, WiringError> {
     if let (Some(index), KeySource::DataDirectory(dir)) = (store.index_key(), &config.keys)
         && !dir.join(key_file::KEY_FILE).exists()
     {
@@ -181,7 +192,7 @@ async fn store_and_keys(config: &Config) -> Result<(Arc<dyn Store>, Option<Arc<E
     } else {
         store.set_index_key(ring.index_name(), ring.index_fingerprint()).await.map_err(part)?;
     }
-    Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
+    Ok(ring)
 }
 
 fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
@@ -210,7 +221,7 @@ pub async fn accept_clock(config: &Config) -> Result<Timestamp, WiringError> {
     if config.store.kind == StoreKind::Memory {
         return Err(part("only the embedded store remembers a time"));
     }
-    let store = EmbeddedStore::open(&config.data_dir, config.store.options).map_err(part)?;
+    let store = EmbeddedStore::open(&config.data_dir, config.store.options)?;
     let now = DevelopmentClock::new(SystemClock, development_offset(config)?).now();
     store.accept_clock(now).await.map_err(part)?;
     store.close().await;

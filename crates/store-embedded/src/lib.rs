@@ -10,3 +10,6 @@ pub use journal::{CheckpointError, OpenError, Stats};
 pub use live::IndexKey;
 pub use registry::FileRegistry;
 pub use store::EmbeddedStore;
+
+/// The version of keys and values in the files.
+pub const SCHEMA: u32 = live::SCHEMA;

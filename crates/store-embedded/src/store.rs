@@ -52,10 +52,31 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]: another process has it, a file is damaged or of another version, or the system refuses.
     pub fn open(data_dir: &Path, options: StateOptions) -> Result<Self, OpenError> {
-        let folder = data_dir.join(FOLDER);
+        Self::open_watched(data_dir, options, &mut || {})
+    }
+
+    /// The same; `on_record` is called for every record that is read.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::open`].
+    pub fn open_watched(
+        data_dir: &Path,
+        options: StateOptions,
+        on_record: &mut dyn FnMut(),
+    ) -> Result<Self, OpenError> {
+        let folder = Self::folder_in(data_dir);
         let mut live = Live::new(options);
-        let open = journal::open(Options::new(&folder, SCHEMA), &mut |change| replay(&mut live, change))?;
+        let open = journal::open(Options::new(&folder, SCHEMA), &mut |change| {
+            on_record();
+            replay(&mut live, change)
+        })?;
         Self::start(open, live, folder)
+    }
+
+    /// Where the files of a data directory's store lie.
+    #[must_use]
+    pub fn folder_in(data_dir: &Path) -> PathBuf {
+        data_dir.join(FOLDER)
     }
 
     fn start(open: OpenJournal, live: Live, folder: PathBuf) -> Result<Self, OpenError> {
@@ -109,6 +130,18 @@ impl EmbeddedStore {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.journal.stats()
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.shared.lock().state.len()
+    }
+
+    /// The latest instant that a verb used; the epoch in a new store.
+    #[must_use]
+    pub fn latest(&self) -> Timestamp {
+        self.shared.lock().state.latest()
     }
 
     /// The folder with the files.

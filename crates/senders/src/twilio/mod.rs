@@ -11,6 +11,7 @@
 //! | `transport` | one HTTP request, never repeated |
 //! | `pacing` | how often and after which waits to try again |
 //! | `response` | what an answer means |
+//! | `account` | what Twilio says of the account, nothing sent |
 //! | [`errors`] | the table from Twilio's codes to kinds |
 //!
 //! Logged are our delivery id, Twilio's message id, code and request id, the kind and the tries; never the number, the text
@@ -20,6 +21,7 @@ pub mod errors;
 #[cfg(feature = "testing")]
 pub mod fake;
 
+mod account;
 mod config;
 mod pacing;
 mod request;
@@ -36,6 +38,7 @@ use verifyd_core::clock::{Timestamp, duration_ms};
 use verifyd_core::random::Random;
 use verifyd_core::sender::{Message, Receipt, SendError, SendErrorKind, Sender};
 
+pub use account::{AccountError, AccountReport, AccountStatus, SenderStanding};
 pub use config::{
     DEFAULT_BASE_URL, MAX_STATUS_CALLBACK_BYTES, MAX_TIMEOUT, RiskCheck, TwilioConfig, TwilioConfigError,
     TwilioSettings,

@@ -118,14 +118,14 @@ fn with_code(kind: SendErrorKind, code: Option<u32>, status: u16) -> SendError {
 }
 
 /// The object in the body; empty if there is none, so that every field counts as null.
-fn fields(body: &AnswerBody) -> Map<String, Value> {
+pub(super) fn fields(body: &AnswerBody) -> Map<String, Value> {
     match body {
         AnswerBody::Whole(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
         AnswerBody::TooLarge | AnswerBody::Broken => Map::new(),
     }
 }
 
-fn code_of(fields: &Map<String, Value>) -> Option<u32> {
+pub(super) fn code_of(fields: &Map<String, Value>) -> Option<u32> {
     number(fields.get("code"))
 }
 

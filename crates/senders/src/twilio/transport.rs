@@ -130,18 +130,30 @@ impl Transport {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(reqwest::Body::wrap(MarkedBody::new(form, taken_up.clone())));
         let cause = match timeout_at(deadline, request.send()).await {
-            Ok(Ok(response)) => {
-                return Ok(Answer {
-                    status: response.status().as_u16(),
-                    request_id: request_id(response.headers()),
-                    retry_after: retry_after(response.headers(), now),
-                    body: read(response, deadline).await,
-                });
-            }
+            Ok(Ok(response)) => return Ok(answer(response, now, deadline).await),
             Ok(Err(error)) => Cause::Client(error.without_url()),
             Err(_elapsed) => Cause::Deadline,
         };
         Err(if taken_up.get() { NoAnswer::Ambiguous(cause) } else { NoAnswer::NotSent(cause) })
+    }
+
+    /// Reads `url` of the same account once.
+    pub(super) async fn get(&self, url: url::Url, now: Timestamp, deadline: Instant) -> Result<Answer, NoAnswer> {
+        let request = self.client.get(url).basic_auth(&self.user, Some(self.password.expose()));
+        match timeout_at(deadline, request.send()).await {
+            Ok(Ok(response)) => Ok(answer(response, now, deadline).await),
+            Ok(Err(error)) => Err(NoAnswer::Ambiguous(Cause::Client(error.without_url()))),
+            Err(_elapsed) => Err(NoAnswer::Ambiguous(Cause::Deadline)),
+        }
+    }
+}
+
+async fn answer(response: reqwest::Response, now: Timestamp, deadline: Instant) -> Answer {
+    Answer {
+        status: response.status().as_u16(),
+        request_id: request_id(response.headers()),
+        retry_after: retry_after(response.headers(), now),
+        body: read(response, deadline).await,
     }
 }
 

@@ -1,6 +1,5 @@
 //! `verifyd keys create|list|revoke`: API keys of the data directory. A running server follows within about a second.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -11,7 +10,9 @@ use verifyd_core::random::SystemRandom;
 use verifyd_core::registry::{ApiKeyRecord, FreshApiKey, Registry, Scope, SecretHash};
 use verifyd_core::service::ServiceName;
 
-use super::{ConfigFlags, failed};
+use super::ConfigFlags;
+use super::exit::{Answer, Exit, Failure, Outcome, finish};
+use super::style::{BAD, GOOD, STRONG, fields, instant, paint, plain, table};
 use crate::config::Config;
 use crate::http::rfc3339;
 use crate::wiring;
@@ -52,52 +53,45 @@ pub(super) enum KeysCommand {
     },
 }
 
-pub(super) fn run(command: KeysCommand, flags: ConfigFlags) -> ExitCode {
-    let config = match flags.sources().and_then(|sources| Config::for_data(&sources)) {
-        Ok((config, _notes)) => config,
-        Err(errors) => return failed(&errors),
-    };
-    if let KeysCommand::Create { service: Some(service), .. } = &command
-        && !config.services.contains_key(service)
-    {
-        return failed(&format_args!("--service: there is no service {service} in the configuration"));
-    }
-    let registry = match wiring::registry(&config) {
-        Ok(registry) => registry,
-        Err(error) => return failed(&error),
-    };
-    let registry = registry.as_ref();
-    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    let text = runtime.block_on(async {
-        match command {
-            KeysCommand::Create { name, service, scopes, json } => create(registry, name, service, scopes, json).await,
-            KeysCommand::List { json } => list(registry, json).await,
-            KeysCommand::Revoke { id, json } => revoke(registry, id, json).await,
+impl KeysCommand {
+    const fn json(&self) -> bool {
+        match self {
+            Self::Create { json, .. } | Self::List { json } | Self::Revoke { json, .. } => *json,
         }
-    });
-    match text {
-        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
-        },
-        Err(error) => failed(&error),
     }
 }
 
-async fn create(
-    registry: &dyn Registry,
-    name: String,
-    service: Option<ServiceName>,
-    scopes: Vec<Scope>,
-    as_json: bool,
-) -> Result<String, String> {
-    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(format!("--name: at most {MAX_NAME_CHARS} characters, none of them control characters"));
+/// Runs the command to its exit code.
+pub(super) fn run(command: KeysCommand, flags: ConfigFlags) -> ExitCode {
+    let json = command.json();
+    finish(&outcome(command, flags), json)
+}
+
+fn outcome(command: KeysCommand, flags: ConfigFlags) -> Outcome {
+    let (config, _notes) = flags.sources().and_then(|sources| Config::for_data(&sources)).map_err(Failure::local)?;
+    if let KeysCommand::Create { service: Some(service), .. } = &command
+        && !config.services.contains_key(service)
+    {
+        return Err(Failure::local(format_args!("--service: there is no service {service} in the configuration")));
     }
-    let fresh = FreshApiKey::generate(&SystemRandom).map_err(|error| error.to_string())?;
+    let registry = wiring::registry(&config).map_err(Failure::local)?;
+    let registry = registry.as_ref();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::local)?;
+    runtime.block_on(async {
+        match command {
+            KeysCommand::Create { name, service, scopes, .. } => create(registry, name, service, scopes).await,
+            KeysCommand::List { .. } => list(registry).await,
+            KeysCommand::Revoke { id, .. } => revoke(registry, id).await,
+        }
+    })
+}
+
+async fn create(registry: &dyn Registry, name: String, service: Option<ServiceName>, scopes: Vec<Scope>) -> Outcome {
+    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        let problem = format_args!("--name: at most {MAX_NAME_CHARS} characters, none of them control characters");
+        return Err(Failure::usage(problem));
+    }
+    let fresh = FreshApiKey::generate(&SystemRandom).map_err(Failure::local)?;
     let scopes = if scopes.is_empty() { Scope::USUAL.to_vec() } else { scopes };
     let record = ApiKeyRecord {
         id: fresh.id,
@@ -108,16 +102,15 @@ async fn create(
         created_at: SystemClock.now(),
         revoked_at: None,
     };
-    registry.add_key(record.clone()).await.map_err(|error| error.to_string())?;
-    if as_json {
-        let mut line = shown(&record);
-        if let Some(object) = line.as_object_mut() {
-            object.insert("secret".to_owned(), json!(fresh.secret.as_str()));
-        }
-        return Ok(format!("{line}\n"));
-    }
+    registry.add_key(record.clone()).await.map_err(Failure::local)?;
     let secret = fresh.secret.as_str();
-    Ok(format!("id      {}\nsecret  {secret}\n\nThe secret is shown this once; only its hash is kept.\n", record.id))
+    let mut json = shown(&record);
+    if let Some(object) = json.as_object_mut() {
+        object.insert("secret".to_owned(), json!(secret));
+    }
+    let lines = fields(&[("id", record.id.to_string()), ("secret", paint(STRONG, secret))]);
+    let text = format!("{lines}\nThe secret is shown this once; only its hash is kept.\n");
+    Ok(Answer::done(text, json))
 }
 
 fn shown(key: &ApiKeyRecord) -> serde_json::Value {
@@ -131,32 +124,39 @@ fn shown(key: &ApiKeyRecord) -> serde_json::Value {
     })
 }
 
-async fn list(registry: &dyn Registry, as_json: bool) -> Result<String, String> {
-    let keys = registry.keys().await.map_err(|error| error.to_string())?;
-    if as_json {
-        return Ok(format!("{}\n", serde_json::Value::from(keys.iter().map(shown).collect::<Vec<_>>())));
-    }
+async fn list(registry: &dyn Registry) -> Outcome {
+    let keys = registry.keys().await.map_err(Failure::local)?;
+    let json = serde_json::Value::from(keys.iter().map(shown).collect::<Vec<_>>());
     if keys.is_empty() {
-        return Ok("No keys yet: verifyd keys create\n".to_owned());
+        return Ok(Answer::done("No keys yet: verifyd keys create\n".to_owned(), json));
     }
-    let lines: Vec<String> = keys.iter().map(line).collect();
-    Ok(lines.concat())
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    Ok(Answer::done(table(&["id", "name", "created", "service", "scopes", "state"], &rows), json))
 }
 
 /// A key in one line for people.
-fn line(key: &ApiKeyRecord) -> String {
+fn row(key: &ApiKeyRecord) -> Vec<String> {
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    let service = key.service.as_ref().map_or("all services", ServiceName::as_str);
-    let state = key.revoked_at.map_or_else(|| "live".to_owned(), |at| format!("revoked {}", rfc3339(at)));
-    let (created, scopes) = (rfc3339(key.created_at), scopes.join(","));
-    format!("{}  {created}  {service}  {scopes}  {state}  {}\n", key.id, key.name)
+    let state = key
+        .revoked_at
+        .map_or_else(|| paint(GOOD, "live"), |at| format!("{} {}", paint(BAD, "revoked"), instant(&rfc3339(at))));
+    vec![
+        key.id.to_string(),
+        plain(&key.name),
+        instant(&rfc3339(key.created_at)),
+        key.service.as_ref().map_or("all", ServiceName::as_str).to_owned(),
+        scopes.join(","),
+        state,
+    ]
 }
 
-async fn revoke(registry: &dyn Registry, id: KeyId, as_json: bool) -> Result<String, String> {
+async fn revoke(registry: &dyn Registry, id: KeyId) -> Outcome {
     match registry.revoke_key(id, SystemClock.now()).await {
-        Ok(true) if as_json => Ok(format!("{}\n", json!({ "revoked": id.to_string() }))),
-        Ok(true) => Ok(format!("{id} is revoked\n")),
-        Ok(false) => Err(format!("there is no live key {id}")),
-        Err(error) => Err(error.to_string()),
+        Ok(true) => {
+            let text = format!("{}  {id}\n", paint(GOOD, "revoked"));
+            Ok(Answer::done(text, json!({ "revoked": id.to_string() })))
+        }
+        Ok(false) => Err(Failure::new(Exit::Failed, "not_found", format_args!("there is no live key {id}"))),
+        Err(error) => Err(Failure::local(error)),
     }
 }

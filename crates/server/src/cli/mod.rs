@@ -1,26 +1,40 @@
-//! The command line: `dev`, `serve`, `parse`, `keys`, `config`, `doctor`.
+//! The command line, one file a command or a group of them.
 //!
-//! No secret is ever a flag: everybody on a machine can read the command lines of all processes.
+//! No secret is ever a flag or an argument: everybody on a machine can read the command lines of all processes. Commands give what
+//! they have to say as a value, and [`exit`](self) writes it: for people, or as one JSON document with `--json`.
+//!
+//! # Add a command in three steps
+//!
+//! 1. A variant of [`Command`] with its arguments in a type of its own (`#[derive(Args)]`), a file for it, a line in [`main`].
+//! 2. If it talks to a server, implement `client::ClientCommand` and nothing else.
+//! 3. `VERIFYD_WRITE_DOCS=1 cargo test -p verifyd-server --lib the_command_line_page` writes `docs/cli.md` anew.
 
+mod client;
+mod completions;
 pub mod config;
 mod doctor;
+mod exit;
 mod keys;
 pub mod parse;
+mod progress;
+mod prompt;
+#[cfg(test)]
+mod reference;
 mod serve;
+mod style;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use verifyd_core::clock::{Clock, SystemClock};
-use verifyd_core::phone_number::Region;
 
 use crate::config::{Config, ConfigErrors, Flags, Note, Sources, process_environment};
 
 /// Proves that a person holds a phone number.
 #[derive(Debug, Parser)]
-#[command(name = "verifyd", version, about, long_about = None, arg_required_else_help = true)]
+#[command(name = "verifyd", version, about, long_about = None, arg_required_else_help = true, after_help = exit::help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,22 +44,22 @@ struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 struct ConfigFlags {
     /// The configuration file [env: `VERIFYD_CONFIG`; default: ./verifyd.toml if it exists].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// Directory of the embedded store.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
     /// `embedded` or `memory`.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
     /// What is logged, such as `info` or `verifyd=debug`.
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
     /// `human` or `json`.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
 }
 
@@ -86,12 +100,26 @@ enum Command {
         #[command(flatten)]
         flags: ConfigFlags,
     },
-    /// Read phone numbers from standard input, one a line, and write what they are as JSON lines.
-    Parse {
-        /// Region of numbers in national form; a line may name its own after a tab.
-        #[arg(long)]
-        region: Option<String>,
-    },
+    /// Send a code to a number: start a verification, or send once more if one is pending.
+    Start(client::StartArgs),
+    /// Check a code; it is asked for, or read from standard input.
+    Check(client::CheckArgs),
+    /// Show a verification.
+    Show(client::ShowArgs),
+    /// Send the code of a pending verification once more.
+    Resend(client::ResendArgs),
+    /// End a pending verification.
+    Cancel(client::CancelArgs),
+    /// Show how the limits of a number stand; nothing is spent.
+    Limits(client::LimitsArgs),
+    /// Show what a start would do: text, route, limits; nothing is sent or spent.
+    Preview(client::PreviewArgs),
+    /// Erase what is kept about a number.
+    Forget(client::ForgetArgs),
+    /// Let a number be checked again after a hundred wrong guesses in a row.
+    Unlock(client::UnlockArgs),
+    /// Say what phone numbers are.
+    Parse(parse::ParseArgs),
     /// API keys of the data directory.
     Keys {
         #[command(subcommand)]
@@ -106,14 +134,10 @@ enum Command {
         #[command(flatten)]
         flags: ConfigFlags,
     },
-    /// Mend what only an operator may; the server must be stopped.
-    Doctor {
-        #[command(flatten)]
-        flags: ConfigFlags,
-        /// Accept the present time although the store has seen a later one: what was pending is void.
-        #[arg(long, required = true)]
-        accept_clock: bool,
-    },
+    /// Look at everything a server needs, and say what to mend.
+    Doctor(doctor::DoctorArgs),
+    /// Print a script that completes commands in a shell.
+    Completions(completions::CompletionsArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,29 +161,19 @@ pub(crate) const FAILED: u8 = 1;
 
 /// Prints an error and gives the exit code for it.
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    // With standard error closed there is nobody left to tell.
-    drop(writeln!(io::stderr(), "verifyd: {error}"));
+    say(&format!("{}: {error}\n", style::paint(style::BAD, "verifyd")));
     ExitCode::from(FAILED)
+}
+
+/// Writes to standard error.
+fn say(text: &str) {
+    // With standard error closed there is nobody left to tell.
+    drop(anstream::stderr().write_all(text.as_bytes()));
 }
 
 fn print_notes(notes: &[Note]) {
     // With standard error closed there is nobody left to tell.
     drop(config::write_notes(notes, &mut io::stderr().lock()));
-}
-
-fn parse_numbers(region: Option<&str>) -> ExitCode {
-    if let Some(text) = region
-        && let Err(error) = text.parse::<Region>()
-    {
-        return failed(&format_args!("--region: {error}"));
-    }
-    let output = BufWriter::new(io::stdout().lock());
-    match parse::run(region, io::stdin().lock(), output) {
-        Ok(()) => ExitCode::SUCCESS,
-        // `verifyd parse | head` is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
 }
 
 fn configuration(command: &ConfigCommand, flags: ConfigFlags) -> ExitCode {
@@ -169,7 +183,12 @@ fn configuration(command: &ConfigCommand, flags: ConfigFlags) -> ExitCode {
         ConfigCommand::Check { json } => config::check(&loaded, *json, streams),
         ConfigCommand::Print { json } => config::print(&loaded, *json, streams),
     };
-    written.map_or(ExitCode::from(FAILED), ExitCode::from)
+    match written {
+        Ok(code) => ExitCode::from(code),
+        // `verifyd config print | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(u8::from(loaded.is_err())),
+        Err(error) => failed(&error),
+    }
 }
 
 /// Runs the command that the process was started with.
@@ -178,10 +197,20 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Dev { flags, i_expose_codes } => serve::dev(flags.into_flags(i_expose_codes)),
         Command::Serve { flags } => serve::serve(flags.into_flags(false)),
-        Command::Parse { region } => parse_numbers(region.as_deref()),
+        Command::Start(args) => client::run(&args),
+        Command::Check(args) => client::run(&args),
+        Command::Show(args) => client::run(&args),
+        Command::Resend(args) => client::run(&args),
+        Command::Cancel(args) => client::run(&args),
+        Command::Limits(args) => client::run(&args),
+        Command::Preview(args) => client::run(&args),
+        Command::Forget(args) => client::run(&args),
+        Command::Unlock(args) => client::run(&args),
+        Command::Parse(args) => parse::command(&args),
         Command::Keys { command, flags } => keys::run(command, flags),
         Command::Config { command, flags } => configuration(&command, flags),
-        Command::Doctor { flags, accept_clock: _ } => doctor::accept_clock(flags),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

@@ -1,15 +1,79 @@
-//! `verifyd parse`: what libphonenumber and verifyd make of numbers, one a line, as JSON lines.
+//! `verifyd parse`: what libphonenumber and verifyd make of numbers, from arguments or one a line of standard input.
 //!
-//! A line is the input, or the input, a tab and a region; the last tab counts. Every line gives exactly one line of
+//! Programs get JSON lines: with `--json`, and whenever standard output is no terminal. People get a line each. A line of input is the input, or the input, a tab and a region; the last tab counts. Every line gives exactly one line of
 //! output, in order, so that the two can be joined. `valid`, `e164`, `region` and `type` are libphonenumber's verdict
 //! on the input as given; `reason` says why verifyd, under its default policy, refuses it.
 //!
 //! Memory is bounded: of a line over `MAX_LINE_BYTES` only the beginning is kept, echoed and refused as too long.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufWriter, Cursor, IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use clap::Args;
 use serde::Serialize;
-use verifyd_core::phone_number::{self, NumberPolicy, Verdict};
+use verifyd_core::phone_number::{self, NumberPolicy, Region, Verdict};
+
+use super::exit::{Failure, finish};
+use super::progress::Progress;
+use super::style::{BAD, GOOD, paint, plain};
+
+/// `verifyd parse`
+#[derive(Debug, Args)]
+pub(super) struct ParseArgs {
+    /// Numbers; without any they are read from standard input, one a line.
+    #[arg(value_name = "NUMBER")]
+    numbers: Vec<String>,
+    /// Region of numbers in national form, such as US; a line may name its own after a tab.
+    #[arg(long)]
+    region: Option<String>,
+    /// Write JSON lines, one a number, in order; always so if standard output is no terminal.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command to its exit code.
+pub(super) fn command(args: &ParseArgs) -> ExitCode {
+    let region = args.region.as_deref();
+    if let Some(text) = region
+        && let Err(error) = text.parse::<Region>()
+    {
+        return finish(&Err(Failure::usage(format_args!("--region: {error}"))), args.json);
+    }
+    let people = !args.json && io::stdout().is_terminal();
+    let written = if args.numbers.is_empty() {
+        if io::stdin().is_terminal() {
+            super::say("Numbers, one a line; Ctrl-D ends.\n");
+        }
+        // At a terminal the lines themselves show how far it is.
+        let quiet = people || io::stdin().is_terminal();
+        let progress = if quiet { Progress::default() } else { Progress::start("parsing", "numbers") };
+        let count = Arc::clone(&progress.count);
+        let counted = || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        write(region, io::stdin().lock(), people, counted)
+    } else {
+        // A line end within an argument must not make two of one.
+        let lines: Vec<String> = args.numbers.iter().map(|number| number.replace(['\n', '\r'], " ")).collect();
+        write(region, Cursor::new(lines.join("\n")), people, || {})
+    };
+    match written {
+        // `verifyd parse | head` is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => finish(&Err(Failure::local(error)), args.json),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn write(region: Option<&str>, input: impl BufRead, people: bool, counted: impl FnMut()) -> io::Result<()> {
+    if people {
+        return each(region, input, counted, |line| anstream::stdout().write_all(line.to_text().as_bytes()));
+    }
+    let mut output = BufWriter::new(io::stdout().lock());
+    each(region, input, counted, |line| write_line(&mut output, line))?;
+    output.flush()
+}
 
 /// The longest line that is echoed whole, in bytes.
 const MAX_LINE_BYTES: usize = 4096;
@@ -37,6 +101,19 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// A line for people.
+    fn to_text(&self) -> String {
+        let input = plain(self.input);
+        match (self.e164, self.reason) {
+            (Some(e164), reason) if self.valid => {
+                let about = [self.region, self.r#type].into_iter().flatten().collect::<Vec<_>>().join(", ");
+                let refused = reason.map(|reason| format!("; {} {reason}", paint(BAD, "refused:"))).unwrap_or_default();
+                format!("{}  {e164}  {about}{refused}\n", paint(GOOD, "valid"))
+            }
+            (_, reason) => format!("{}  {input}  {}\n", paint(BAD, "invalid"), reason.unwrap_or("invalid")),
+        }
+    }
+
     fn refused(input: &'a str, reason: &'static str) -> Self {
         Self { input, valid: false, e164: None, region: None, r#type: None, reason: Some(reason) }
     }
@@ -46,14 +123,23 @@ impl<'a> Line<'a> {
 ///
 /// # Errors
 /// What reading or writing gives; a bad number or line is output, not an error.
-pub fn run(region: Option<&str>, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+pub fn run(region: Option<&str>, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    each(region, input, || {}, |line| write_line(&mut output, line))?;
+    output.flush()
+}
+
+/// Gives every line of `input` to `told`.
+fn each(
+    region: Option<&str>,
+    mut input: impl BufRead,
+    mut counted: impl FnMut(),
+    mut told: impl FnMut(&Line<'_>) -> io::Result<()>,
+) -> io::Result<()> {
     let policy = NumberPolicy::default();
     let mut line = Vec::new();
     loop {
         line.clear();
-        let Some(whole) = read_line(&mut input, &mut line)? else {
-            return output.flush();
-        };
+        let Some(whole) = read_line(&mut input, &mut line)? else { return Ok(()) };
         match std::str::from_utf8(&line) {
             Ok(text) if whole => {
                 let (number, own_region) = match text.rsplit_once('\t') {
@@ -61,13 +147,14 @@ pub fn run(region: Option<&str>, mut input: impl BufRead, mut output: impl Write
                     None => (text, None),
                 };
                 let verdict = phone_number::verdict(number, own_region.or(region), &policy);
-                write_line(&mut output, &Line::of(number, &verdict))?;
+                told(&Line::of(number, &verdict))?;
             }
             checked => {
                 let reason = if whole && checked.is_err() { "invalid_utf8" } else { "too_long" };
-                write_line(&mut output, &Line::refused(&String::from_utf8_lossy(&line), reason))?;
+                told(&Line::refused(&String::from_utf8_lossy(&line), reason))?;
             }
         }
+        counted();
     }
 }
 

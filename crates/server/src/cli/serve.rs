@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use verifyd_core::phone_number;
 
+use super::exit::chain;
 use super::{failed, print_notes, sources};
 use crate::config::{Config, DEV_API_KEY, Flags, InboxReason, Sending, StoreKind};
 use crate::http::listener::{self, ServerLimits, Tls};
@@ -88,17 +89,6 @@ impl Frame {
             public_host: config.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned),
         })
     }
-}
-
-/// An error with its causes, for people.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 async fn run(config: Config, development: bool) -> ExitCode {
@@ -216,6 +206,11 @@ then check the code it shows:
 
   curl -s {base}/v1/verifications/check -H 'Authorization: Bearer {DEV_API_KEY}' \\
     -H 'Content-Type: application/json' -d '{{\"to\": \"+14155552671\", \"code\": \"THE CODE\"}}'
+
+or, without curl:
+
+  verifyd start --url {base} +14155552672
+  verifyd check --url {base} +14155552672
 
 Stop with Ctrl-C.
 "

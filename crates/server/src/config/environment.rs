@@ -14,7 +14,7 @@ use super::file::{read_list, shape};
 use super::findings::Findings;
 use super::limits::MAX_LOG_COUNT;
 use super::reference::{self, FILE_SUFFIX, KEYS, Key, Kind, variable_of};
-use super::sources::{FILE_VARIABLE, Flags};
+use super::sources::{FILE_VARIABLE, Flags, URL_VARIABLE};
 use super::suggest::nearest;
 use super::value::{Entry, Origin, Value, Values};
 
@@ -217,7 +217,8 @@ fn seed_limit(variables: &BTreeMap<String, String>, findings: &mut Findings) -> 
 /// A variable that sets nothing: an error if it was surely meant for us, else a remark, since orchestrators inject some.
 fn unknown(name: &str, findings: &mut Findings) {
     let Some(rest) = name.strip_prefix(PREFIX) else { return };
-    if name == FILE_VARIABLE {
+    // The second is for commands that talk to a server.
+    if [FILE_VARIABLE, URL_VARIABLE].contains(&name) {
         return;
     }
     let suggestion = suggest(rest).map(|near| format!("; did you mean {near}?"));

@@ -55,7 +55,10 @@ pub use log::LogConfig;
 pub use master_keys::KeySource;
 pub use network::TlsFiles;
 pub use sending::{InboxReason, Sending};
-pub use sources::{ConfigFile, DEFAULT_FILE, Flags, MAX_FILE_BYTES, ReadFile, Sources, process_environment, read_file};
+pub use sources::{
+    ConfigFile, DEFAULT_FILE, FILE_VARIABLE, Flags, MAX_FILE_BYTES, ReadFile, Sources, URL_VARIABLE,
+    process_environment, read_file,
+};
 pub use store::{StoreConfig, StoreKind};
 pub use verifyd_senders::test_numbers::TestNumber;
 

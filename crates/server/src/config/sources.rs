@@ -15,7 +15,9 @@ use super::value::shown;
 /// The file that is read when none is named and it exists.
 pub const DEFAULT_FILE: &str = "verifyd.toml";
 /// The variable that names the file.
-pub(super) const FILE_VARIABLE: &str = "VERIFYD_CONFIG";
+pub const FILE_VARIABLE: &str = "VERIFYD_CONFIG";
+/// The variable that tells commands where the server is.
+pub const URL_VARIABLE: &str = "VERIFYD_URL";
 /// The largest file that is read, in bytes: configuration, secret or certificates.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 

@@ -10,15 +10,19 @@
 )]
 
 mod api;
+mod client;
 mod clock;
 mod crash;
 mod dev;
+mod doctor;
 mod full_disk;
 mod garbage;
 mod keys;
 mod leaks;
 mod parallel;
 mod program;
+mod prompt;
 mod proofs;
+mod shell;
 mod startup;
 mod twilio;

@@ -1,7 +1,7 @@
 //! A child process: how it is started, where it answers, what it said, how it ends.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -60,7 +60,14 @@ impl Program {
         self
     }
 
-    fn command(&self) -> Command {
+    /// Another command in the place of the first argument `old`, with the same environment.
+    pub(crate) fn replace(&mut self, old: &str, new: &str) {
+        assert_eq!(self.args.first().map(String::as_str), Some(old));
+        new.clone_into(&mut self.args[0]);
+    }
+
+    /// The command as it would be run.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_verifyd"));
         command.args(&self.args).env_clear().envs(&self.environment).current_dir(&self.dir).stdin(Stdio::null());
         command
@@ -69,6 +76,15 @@ impl Program {
     /// Runs it to its end, for commands that end by themselves.
     pub(crate) fn output(&self) -> Output {
         self.command().output().unwrap()
+    }
+
+    /// Runs it to its end with `input` on its standard input.
+    pub(crate) fn output_with(&self, input: &str) -> Output {
+        let mut command = self.command();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that does not read its input may be gone already.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
     }
 
     /// Runs a server that must refuse to start: exit code 1, and what it said.

@@ -111,6 +111,12 @@ impl State {
         self.len() == 0
     }
 
+    /// The latest instant that a verb used.
+    #[must_use]
+    pub fn latest(&self) -> Timestamp {
+        self.meta.latest
+    }
+
     /// The records changed since the last call, in order. A record changed twice stands twice.
     pub fn take_writes(&mut self) -> Vec<Write> {
         std::mem::take(&mut self.writes)

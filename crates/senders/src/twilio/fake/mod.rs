@@ -1,6 +1,6 @@
 //! A Twilio of our own on a local port: real wire format, real checks, magic numbers, and faults on demand.
 //!
-//! For the tests of this crate and of the server. It answers one call, the create of a message, as Twilio does; whatever
+//! For the tests of this crate and of the server. It answers the create of a message and a few reads as Twilio does; whatever
 //! arrives is recorded before anything else happens, so that tests can count what was sent, not what was answered.
 //!
 //! ```
@@ -17,6 +17,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod account;
 mod faults;
 mod http;
 mod rules;
@@ -49,8 +50,14 @@ pub struct FakeAccount {
     pub api_key_sid: String,
     /// The API key's secret.
     pub api_key_secret: String,
-    /// Numbers that may send.
+    /// Numbers and short codes that may send.
     pub own_numbers: Vec<String>,
+    /// Numbers of the account that can only call.
+    pub voice_numbers: Vec<String>,
+    /// `active`, `suspended` or `closed`.
+    pub status: String,
+    /// Whether it is a trial account.
+    pub is_trial: bool,
 }
 
 impl Default for FakeAccount {
@@ -61,6 +68,9 @@ impl Default for FakeAccount {
             api_key_sid: format!("SK{}", "0b".repeat(16)),
             api_key_secret: "FakeApiKeySecretFakeApiKeySecret".to_owned(),
             own_numbers: Vec::new(),
+            voice_numbers: Vec::new(),
+            status: "active".to_owned(),
+            is_trial: false,
         }
     }
 }

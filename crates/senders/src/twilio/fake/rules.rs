@@ -12,6 +12,7 @@ use verifyd_core::clock::{Clock as _, SystemClock};
 use verifyd_core::message::segments;
 
 use super::FakeAccount;
+use super::account;
 use super::http::{RecordedRequest, Response};
 
 /// The longest body Twilio takes, in characters.
@@ -23,8 +24,16 @@ type Refusal = (u16, u32, String);
 
 /// Answers `request`, the `serial`th that arrived.
 pub(super) fn answer(account: &FakeAccount, request: &RecordedRequest, serial: usize) -> Response {
-    let outcome =
-        authenticate(account, request).and_then(|()| route(account, request)).and_then(|()| create(account, request));
+    let caller = authenticate(account, request);
+    if let Ok(user) = &caller
+        && let Some(read) = account::answer(account, request, *user == account.api_key_sid)
+    {
+        return read;
+    }
+    let outcome = caller
+        .and_then(|_user| route(account, request))
+        .and_then(|()| active(account))
+        .and_then(|()| create(account, request));
     match outcome {
         Ok(()) => Response::json(201, &created(account, request, serial)),
         Err((401, code, message)) => {
@@ -45,7 +54,8 @@ pub(super) fn error_body(status: u16, code: u32, message: &str) -> Value {
     json!({"code": code, "message": message, "more_info": format!("https://www.twilio.com/docs/errors/{code}"), "status": status})
 }
 
-fn authenticate(account: &FakeAccount, request: &RecordedRequest) -> Result<(), Refusal> {
+/// The user name of the caller, if the password is right.
+fn authenticate(account: &FakeAccount, request: &RecordedRequest) -> Result<String, Refusal> {
     let unauthorized = |message: &str| Err((401, 20003, message.to_owned()));
     let Some(encoded) = request.header("authorization").and_then(|value| value.strip_prefix("Basic ")) else {
         return unauthorized("Authentication Error - No credentials provided");
@@ -54,10 +64,17 @@ fn authenticate(account: &FakeAccount, request: &RecordedRequest) -> Result<(), 
     match decoded.split_once(':') {
         Some((user, password)) if user == account.account_sid || user == account.api_key_sid => {
             let right = if user == account.account_sid { &account.auth_token } else { &account.api_key_secret };
-            if password == right { Ok(()) } else { unauthorized("Authenticate") }
+            if password == right { Ok(user.to_owned()) } else { unauthorized("Authenticate") }
         }
         Some(_) | None => unauthorized("Authentication Error - invalid username"),
     }
+}
+
+fn active(account: &FakeAccount) -> Result<(), Refusal> {
+    if account.status == "active" {
+        return Ok(());
+    }
+    Err((403, 20005, "Account is not active".to_owned()))
 }
 
 fn route(account: &FakeAccount, request: &RecordedRequest) -> Result<(), Refusal> {
