@@ -5,19 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::phone_number::PhoneNumber;
-use verifyd_core::registry::Scope;
 use verifyd_core::service::Service;
 use verifyd_core::store::Refusal;
 use verifyd_core::verifier::{Verifier, VerifyError};
 
+use super::access::{Allowed, Metering};
 use super::inbox::{self, InboxParts};
 use super::problem::Problem;
 use super::request_log;
@@ -110,39 +109,6 @@ impl App {
 /// Shared state of the handlers.
 pub(crate) type Shared = State<Arc<App>>;
 
-/// A caller with a valid key.
-#[derive(Debug)]
-pub(crate) struct Authorized(pub(crate) Caller);
-
-impl Authorized {
-    /// The caller, if it may do what `scope` covers.
-    pub(crate) fn with(self, scope: Scope) -> Result<Caller, Problem> {
-        if self.0.may(scope) {
-            return Ok(self.0);
-        }
-        Err(Problem::forbidden(format!("this API key lacks the scope {:?}", scope.as_str())))
-    }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim()).filter(|secret| !secret.is_empty())
-}
-
-impl FromRequestParts<Arc<App>> for Authorized {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-            return Err(Problem::unauthorized("more than one Authorization header"));
-        }
-        let secret = bearer(&parts.headers)
-            .ok_or_else(|| Problem::unauthorized("send the API key as: Authorization: Bearer KEY"))?;
-        app.api_keys.find(secret).map(Self).ok_or_else(|| Problem::unauthorized("this API key is not known"))
-    }
-}
-
 async fn healthz() -> &'static str {
     "ok\n"
 }
@@ -158,8 +124,7 @@ async fn readyz(State(app): Shared) -> Response {
     }
 }
 
-async fn metrics(State(app): Shared, caller: Authorized) -> Result<Response, Problem> {
-    caller.with(Scope::Metrics)?;
+async fn metrics(State(app): Shared, _caller: Allowed<Metering>) -> Result<Response, Problem> {
     let text = app.metrics.render(app.verifier.in_flight());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }

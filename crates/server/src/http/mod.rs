@@ -2,7 +2,9 @@
 //!
 //! Handlers translate: they read a request, call the verifier and write its answer. No rule lives here.
 
+mod access;
 mod app;
+mod error_code;
 pub(crate) mod format;
 mod inbox;
 pub mod listener;

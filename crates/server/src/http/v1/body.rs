@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::http::error_code::ErrorCode;
 use crate::http::listener::{BodyError, read_body};
 use crate::http::problem::Problem;
 
@@ -25,11 +26,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
-        let (code, title) = match error {
-            BodyError::TooLarge { .. } => ("payload_too_large", "The body is too large"),
-            BodyError::TimedOut | BodyError::Aborted => ("invalid_request", "The request is not valid"),
+        let code = match error {
+            BodyError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            BodyError::TimedOut | BodyError::Aborted => ErrorCode::InvalidRequest,
         };
-        Self::new(error.status(), code, title, error.to_string())
+        Self::new(code, error.to_string()).with_status(error.status())
     }
 }
 

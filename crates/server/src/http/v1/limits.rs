@@ -5,11 +5,11 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use verifyd_core::registry::Scope;
 
 use super::reply::LimitReply;
 use super::verifications::{client_ip, reply};
-use crate::http::app::{Authorized, Shared};
+use crate::http::access::{Allowed, Verifying};
+use crate::http::app::Shared;
 use crate::http::problem::Problem;
 
 /// What `GET /v1/limits` is asked.
@@ -35,10 +35,9 @@ struct LimitsReply {
 /// `GET /v1/limits?to=`
 pub(super) async fn limits(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     query: Result<axum::extract::Query<LimitsQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let query = query.map_err(|_rejection| {
         Problem::invalid_request("the query takes to, and optionally region, service and client_ip, each once")
     })?;
@@ -54,5 +53,5 @@ pub(super) async fn limits(
         failed_checks_in_a_row: report.info.failed_checks_in_a_row,
         limits: report.info.limits.iter().map(|limit| LimitReply::new(limit, report.info.at)).collect(),
     };
-    Ok(reply(StatusCode::OK, &caller, body))
+    Ok(reply(StatusCode::OK, body))
 }

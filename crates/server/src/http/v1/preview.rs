@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use verifyd_core::registry::Scope;
 use verifyd_core::verifier::Preview;
 
 use super::body::{Json, StartBody};
 use super::reply::LimitReply;
 use super::verifications::{reply, start_request};
-use crate::http::app::{Authorized, Shared};
+use crate::http::access::{Allowed, Verifying};
+use crate::http::app::Shared;
 use crate::http::problem::Problem;
 
 #[derive(Serialize)]
@@ -59,11 +59,10 @@ impl From<Preview> for PreviewReply {
 /// `POST /v1/preview`
 pub(super) async fn preview(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let preview = app.verifier.preview(&service, start_request(body)?).await?;
-    Ok(reply(StatusCode::OK, &caller, PreviewReply::from(preview)))
+    Ok(reply(StatusCode::OK, PreviewReply::from(preview)))
 }
