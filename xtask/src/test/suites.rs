@@ -35,6 +35,11 @@ const SUITES: &[Suite] = &[
         script: "tests/differential/phone_numbers.py",
     },
     Suite { name: "login-form", needs: Needs::PlainPython, script: "tests/examples/login_form.py" },
+    Suite {
+        name: "schemathesis",
+        needs: Needs::Python { requirements: "tests/schemathesis/requirements.txt" },
+        script: "tests/schemathesis/run.py",
+    },
 ];
 
 /// All suites, or the one of that name.
@@ -82,7 +87,7 @@ mod tests {
         assert_eq!(chosen(None).unwrap().len(), SUITES.len());
         assert_eq!(chosen(Some("phone-numbers")).unwrap().len(), 1);
         let refused = chosen(Some("phone")).err().unwrap().to_string();
-        assert_eq!(refused, "no such suite; there is: phone-numbers, login-form");
+        assert_eq!(refused, "no such suite; there is: phone-numbers, login-form, schemathesis");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The command line: `dev`, `serve`, `parse`, `keys`, `config`, `doctor`.
+//! The command line: `dev`, `serve`, `parse`, `keys`, `config`, `openapi`, `doctor`.
 //!
 //! No secret is ever a flag: everybody on a machine can read the command lines of all processes.
 
@@ -17,6 +17,7 @@ use verifyd_core::clock::{Clock, SystemClock};
 use verifyd_core::phone_number::Region;
 
 use crate::config::{Config, ConfigErrors, Flags, Note, Sources, process_environment};
+use crate::http::document_json;
 
 /// Proves that a person holds a phone number.
 #[derive(Debug, Parser)]
@@ -106,6 +107,8 @@ enum Command {
         #[command(flatten)]
         flags: ConfigFlags,
     },
+    /// Print the `OpenAPI` document of the HTTP API.
+    Openapi,
     /// Mend what only an operator may; the server must be stopped.
     Doctor {
         #[command(flatten)]
@@ -172,6 +175,19 @@ fn configuration(command: &ConfigCommand, flags: ConfigFlags) -> ExitCode {
     written.map_or(ExitCode::from(FAILED), ExitCode::from)
 }
 
+fn openapi() -> ExitCode {
+    let document = match document_json() {
+        Ok(document) => document,
+        Err(error) => return failed(&error),
+    };
+    match writeln!(io::stdout(), "{document}") {
+        Ok(()) => ExitCode::SUCCESS,
+        // `verifyd openapi | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -181,6 +197,7 @@ pub fn main() -> ExitCode {
         Command::Parse { region } => parse_numbers(region.as_deref()),
         Command::Keys { command, flags } => keys::run(command, flags),
         Command::Config { command, flags } => configuration(&command, flags),
+        Command::Openapi => openapi(),
         Command::Doctor { flags, accept_clock: _ } => doctor::accept_clock(flags),
     }
 }

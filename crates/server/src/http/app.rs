@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::service::Service;
@@ -17,10 +19,12 @@ use verifyd_core::store::Refusal;
 use verifyd_core::verifier::{Verifier, VerifyError};
 
 use super::access::{Allowed, Metering};
+use super::error_code::ErrorCode;
 use super::inbox::{self, InboxParts};
+use super::openapi::{self, KEYED, problems};
 use super::problem::Problem;
+use super::reference::{self, Examples};
 use super::request_log;
-use super::v1;
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::DEFAULT_SERVICE;
 use crate::data_dir;
@@ -42,6 +46,8 @@ pub struct App {
     pub shutdown: CancellationToken,
     /// Forgets a number where it lies outside the store: in the inbox of mock mode.
     pub forget_elsewhere: Option<ForgetElsewhere>,
+    /// What the examples of the reference page name.
+    pub examples: Examples,
 }
 
 /// Called with every number that the store forgot.
@@ -109,13 +115,28 @@ impl App {
 /// Shared state of the handlers.
 pub(crate) type Shared = State<Arc<App>>;
 
+/// Is it alive?
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "readHealth", tag = "Service", security(()),
+    responses((status = 200, description = "The process answers.", body = String, content_type = "text/plain")),
+)]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
+/// Can it decide?
+///
+/// For load balancers: not while it drains, nor while the store cannot answer.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "readReadiness", tag = "Service", security(()),
+    responses(
+        (status = 200, description = "It can.", body = String, content_type = "text/plain"),
+        ReadyProblems,
+    ),
+)]
 async fn readyz(State(app): Shared) -> Response {
     if app.shutdown.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+        return Problem::draining().into_response();
     }
     match app.verifier.ready().await {
         Ok(()) => "ready\n".into_response(),
@@ -124,9 +145,31 @@ async fn readyz(State(app): Shared) -> Response {
     }
 }
 
+/// Counters
+///
+/// In the text format of `OpenMetrics`; `metrics_listen` opens a listener of its own that needs no key.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "readMetrics", tag = "Service", security(("api_key" = ["metrics"])),
+    responses((status = 200, description = "Counters.", body = String, content_type = "application/openmetrics-text"), MetricsProblems),
+)]
 async fn metrics(State(app): Shared, _caller: Allowed<Metering>) -> Result<Response, Problem> {
     let text = app.metrics.render(app.verifier.in_flight());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+problems! {
+    ReadyProblems: [&[ErrorCode::StoreUnavailable]];
+    MetricsProblems: [KEYED];
+}
+
+/// The routes that belong to no version of the API, with their operations.
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(openapi::serve))
+        .routes(routes!(reference::serve))
 }
 
 async fn no_route() -> Problem {
@@ -171,11 +214,9 @@ fn mock_routes(pages: MockPages, app: &App) -> Router {
 /// The router of the API, with the pages of mock mode if it is on.
 pub fn router(app: &Arc<App>, pages: Option<MockPages>) -> Router {
     let mock = pages.map(|pages| mock_routes(pages, app));
-    let api = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .merge(v1::routes())
+    let (documented, _document) = openapi::routes();
+    let api = documented
+        .merge(reference::assets())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(Arc::clone(app));

@@ -8,9 +8,13 @@ mod error_code;
 pub(crate) mod format;
 mod inbox;
 pub mod listener;
+mod openapi;
 mod problem;
+mod reference;
 pub(crate) mod request_log;
 mod v1;
 
 pub use app::{App, ForgetElsewhere, MockPages, metrics_router, router};
 pub(crate) use format::rfc3339;
+pub use openapi::document_json;
+pub use reference::Examples;

@@ -67,6 +67,13 @@ impl Problem {
         Self::new(ErrorCode::StoreUnavailable, detail).after(retry_after)
     }
 
+    /// For whoever asks whether to send requests here: not any more.
+    pub(crate) fn draining() -> Self {
+        Self::new(ErrorCode::StoreUnavailable, "the server is stopping; ask another one")
+            .with("reason", json!("draining"))
+            .after(Duration::from_secs(1))
+    }
+
     fn internal() -> Self {
         let detail = "something that must not happen did; the log of the server has it under the request id";
         Self::new(ErrorCode::Internal, detail)

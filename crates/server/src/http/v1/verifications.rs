@@ -14,7 +14,11 @@ use verifyd_core::sender::Channel;
 use verifyd_core::verifier::{CheckTarget, Checked, ResendRequest, StartRequest, Started};
 
 use super::body::{CheckBody, CheckByNumberBody, EmptyBody, Json, ResendBody, StartBody};
+use super::params::{IdInPath, IdempotencyKey};
 use super::path::Segment;
+use super::problems::{
+    CancelProblems, CheckByNumberProblems, CheckProblems, LoadProblems, ResendProblems, StartProblems,
+};
 use super::reply::{CheckReply, VerificationReply};
 use crate::http::access::{Allowed, Verifying};
 use crate::http::app::{App, Shared};
@@ -79,7 +83,31 @@ pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
     text.parse().map_err(|_source| Problem::not_found("no such verification"))
 }
 
-/// `POST /v1/verifications`
+/// Start a verification
+///
+/// Sends a code. If a verification is pending for the number, its code is sent again.
+#[utoipa::path(
+    post, path = "/v1/verifications", operation_id = "startVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdempotencyKey),
+    request_body = StartBody,
+    responses(
+        (status = 201, description = "A verification was started.", body = VerificationReply,
+            links(
+                ("read" = (operation_id = "readVerification", parameters(("id" = "$response.body#/id")))),
+                ("resend" = (operation_id = "resendVerification", parameters(("id" = "$response.body#/id")))),
+                ("check" = (operation_id = "checkVerification", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancelVerification", parameters(("id" = "$response.body#/id")))),
+            )),
+        (status = 200, description = "One was pending, and its code was sent again.", body = VerificationReply,
+            links(
+                ("read" = (operation_id = "readVerification", parameters(("id" = "$response.body#/id")))),
+                ("resend" = (operation_id = "resendVerification", parameters(("id" = "$response.body#/id")))),
+                ("check" = (operation_id = "checkVerification", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancelVerification", parameters(("id" = "$response.body#/id")))),
+            )),
+        StartProblems,
+    ),
+)]
 pub(super) async fn start(
     State(app): Shared,
     caller: Allowed<Verifying>,
@@ -90,7 +118,15 @@ pub(super) async fn start(
     Ok(started(&app, outcome))
 }
 
-/// `GET /v1/verifications/{id}`
+/// Read a verification
+#[utoipa::path(
+    get, path = "/v1/verifications/{id}", operation_id = "readVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath),
+    responses(
+        (status = 200, description = "The verification as it stands.", body = VerificationReply),
+        LoadProblems,
+    ),
+)]
 pub(super) async fn load(
     State(app): Shared,
     caller: Allowed<Verifying>,
@@ -102,7 +138,18 @@ pub(super) async fn load(
     Ok(reply(StatusCode::OK, VerificationReply::from(verification)))
 }
 
-/// `POST /v1/verifications/{id}/resend`
+/// Send the code again
+///
+/// The same code: a late message still works.
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/resend", operation_id = "resendVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = ResendBody,
+    responses(
+        (status = 200, description = "It was sent again.", body = VerificationReply),
+        ResendProblems,
+    ),
+)]
 pub(super) async fn resend(
     State(app): Shared,
     caller: Allowed<Verifying>,
@@ -120,7 +167,16 @@ pub(super) async fn resend(
     Ok(started(&app, outcome))
 }
 
-/// `POST /v1/verifications/{id}/check`
+/// Check a guess
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/check", operation_id = "checkVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = CheckBody,
+    responses(
+        (status = 200, description = "The guess was compared: `valid` says how.", body = CheckReply),
+        CheckProblems,
+    ),
+)]
 pub(super) async fn check(
     State(app): Shared,
     caller: Allowed<Verifying>,
@@ -133,7 +189,18 @@ pub(super) async fn check(
     Ok(checked(&app, outcome))
 }
 
-/// `POST /v1/verifications/check`
+/// Check a guess by number
+///
+/// Against the verification that is pending for the number.
+#[utoipa::path(
+    post, path = "/v1/verifications/check", operation_id = "checkNumber", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdempotencyKey),
+    request_body = CheckByNumberBody,
+    responses(
+        (status = 200, description = "The guess was compared: `valid` says how.", body = CheckReply),
+        CheckByNumberProblems,
+    ),
+)]
 pub(super) async fn check_by_number(
     State(app): Shared,
     caller: Allowed<Verifying>,
@@ -145,7 +212,16 @@ pub(super) async fn check_by_number(
     Ok(checked(&app, outcome))
 }
 
-/// `POST /v1/verifications/{id}/cancel`
+/// Cancel a verification
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/cancel", operation_id = "cancelVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = EmptyBody,
+    responses(
+        (status = 200, description = "It is canceled.", body = VerificationReply),
+        CancelProblems,
+    ),
+)]
 pub(super) async fn cancel(
     State(app): Shared,
     caller: Allowed<Verifying>,
