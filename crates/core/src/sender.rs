@@ -30,6 +30,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 1] = [Self::Sms];
+
     /// The word in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +78,10 @@ pub enum DeliveryStatus {
 }
 
 impl DeliveryStatus {
+    /// Every state.
+    pub const ALL: [Self; 7] =
+        [Self::Accepted, Self::Queued, Self::Sent, Self::Delivered, Self::Undelivered, Self::Failed, Self::Unknown];
+
     /// The word in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

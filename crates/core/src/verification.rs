@@ -28,6 +28,10 @@ pub enum VerificationStatus {
 }
 
 impl VerificationStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Approved, Self::Canceled, Self::Expired, Self::MaxAttemptsReached, Self::Failed];
+
     /// The word in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

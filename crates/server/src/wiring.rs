@@ -26,9 +26,9 @@ use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::{EmbeddedStore, FileRegistry, OpenError};
 
 use crate::api_keys::{ApiKeys, Caller};
-use crate::config::{ApiKey, Config, Environment, KeySource, Sending, StoreKind};
+use crate::config::{ApiKey, Config, DEV_API_KEY, Environment, KeySource, Sending, StoreKind};
 use crate::data_dir;
-use crate::http::{App, ForgetElsewhere};
+use crate::http::{App, Examples, ForgetElsewhere};
 use crate::key_file;
 use crate::metered::{MeteredSender, MeteredStore};
 use crate::metrics::Metrics;
@@ -199,6 +199,16 @@ fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
     keys.iter().map(|key| (key.secret, Caller::new(&key.name, key.service.as_ref(), &key.scopes))).collect()
 }
 
+fn examples_of(config: &Config) -> Examples {
+    let dev = SecretHash::of(DEV_API_KEY);
+    let known = config.api_keys.iter().any(|key| key.secret == dev);
+    Examples {
+        public_url: config.public_url.as_ref().map(ToString::to_string),
+        tls: config.tls.is_some(),
+        api_key: if known { DEV_API_KEY } else { "$VERIFYD_API_KEY" },
+    }
+}
+
 /// The registry of a data directory, for commands that work beside a running server. The directory is made if it is absent.
 ///
 /// # Errors
@@ -244,6 +254,7 @@ impl Server {
         let senders = senders_of(&mut config, mock.as_ref(), &metrics)?;
         let registry: Option<Arc<dyn Registry>> =
             embedded.is_some().then(|| Arc::new(FileRegistry::new(&config.data_dir)) as Arc<dyn Registry>);
+        let examples = examples_of(&config);
         let api_keys = Arc::new(ApiKeys::new(fixed_keys(&config.api_keys), registry));
         api_keys.refresh().await.map_err(part)?;
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, Arc::clone(&metrics)));
@@ -263,7 +274,7 @@ impl Server {
             expose_codes: config.expose_codes && mock.is_some(),
         });
         let forget_elsewhere = mock.as_ref().map(forget_in_inbox);
-        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown, forget_elsewhere });
+        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown, forget_elsewhere, examples });
         Ok(Self { app, mock, embedded, store, clock })
     }
 

@@ -51,6 +51,11 @@ const SUITES: &[Suite] = &[
         needs: Needs::Python { requirements: "examples/flask/requirements.txt" },
         script: "examples/flask/run_tests.py",
     },
+    Suite {
+        name: "schemathesis",
+        needs: Needs::Python { requirements: "tests/schemathesis/requirements.txt" },
+        script: "tests/schemathesis/run.py",
+    },
     Suite { name: "outside", needs: Needs::Crate, script: "tests/outside/Cargo.toml" },
 ];
 

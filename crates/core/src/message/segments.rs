@@ -14,6 +14,9 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Self; 2] = [Self::Gsm7, Self::Ucs2];
+
     /// The name for replies, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

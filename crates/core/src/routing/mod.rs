@@ -19,6 +19,9 @@ pub enum RouteReason {
 }
 
 impl RouteReason {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::TestNumber, Self::FirstSender];
+
     /// The word in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

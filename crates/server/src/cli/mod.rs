@@ -31,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use verifyd_core::clock::{Clock, SystemClock};
 
 use crate::config::{Config, ConfigErrors, Flags, Note, Sources, process_environment};
+use crate::http::document_json;
 
 /// Proves that a person holds a phone number.
 #[derive(Debug, Parser)]
@@ -134,6 +135,8 @@ enum Command {
         #[command(flatten)]
         flags: ConfigFlags,
     },
+    /// Print the `OpenAPI` document of the HTTP API.
+    Openapi,
     /// Look at everything a server needs, and say what to mend.
     Doctor(doctor::DoctorArgs),
     /// Print a script that completes commands in a shell.
@@ -191,6 +194,19 @@ fn configuration(command: &ConfigCommand, flags: ConfigFlags) -> ExitCode {
     }
 }
 
+fn openapi() -> ExitCode {
+    let document = match document_json() {
+        Ok(document) => document,
+        Err(error) => return failed(&error),
+    };
+    match writeln!(io::stdout(), "{document}") {
+        Ok(()) => ExitCode::SUCCESS,
+        // `verifyd openapi | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -209,6 +225,7 @@ pub fn main() -> ExitCode {
         Command::Parse(args) => parse::command(&args),
         Command::Keys { command, flags } => keys::run(command, flags),
         Command::Config { command, flags } => configuration(&command, flags),
+        Command::Openapi => openapi(),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(&args),
     }

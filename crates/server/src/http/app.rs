@@ -5,23 +5,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::phone_number::PhoneNumber;
-use verifyd_core::registry::Scope;
 use verifyd_core::service::Service;
 use verifyd_core::store::Refusal;
 use verifyd_core::verifier::{Verifier, VerifyError};
 
+use super::access::{Allowed, Metering};
+use super::error_code::ErrorCode;
 use super::inbox::{self, InboxParts};
+use super::openapi::{self, KEYED, problems};
 use super::problem::Problem;
+use super::reference::{self, Examples};
 use super::request_log;
-use super::{v1, well_known};
+use super::well_known;
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::DEFAULT_SERVICE;
 use crate::data_dir;
@@ -43,6 +47,8 @@ pub struct App {
     pub shutdown: CancellationToken,
     /// Forgets a number where it lies outside the store: in the inbox of mock mode.
     pub forget_elsewhere: Option<ForgetElsewhere>,
+    /// What the examples of the reference page name.
+    pub examples: Examples,
 }
 
 /// Called with every number that the store forgot.
@@ -110,46 +116,28 @@ impl App {
 /// Shared state of the handlers.
 pub(crate) type Shared = State<Arc<App>>;
 
-/// A caller with a valid key.
-#[derive(Debug)]
-pub(crate) struct Authorized(pub(crate) Caller);
-
-impl Authorized {
-    /// The caller, if it may do what `scope` covers.
-    pub(crate) fn with(self, scope: Scope) -> Result<Caller, Problem> {
-        if self.0.may(scope) {
-            return Ok(self.0);
-        }
-        Err(Problem::forbidden(format!("this API key lacks the scope {:?}", scope.as_str())))
-    }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim()).filter(|secret| !secret.is_empty())
-}
-
-impl FromRequestParts<Arc<App>> for Authorized {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
-            return Err(Problem::unauthorized("more than one Authorization header"));
-        }
-        let secret = bearer(&parts.headers)
-            .ok_or_else(|| Problem::unauthorized("send the API key as: Authorization: Bearer KEY"))?;
-        app.api_keys.find(secret).map(Self).ok_or_else(|| Problem::unauthorized("this API key is not known"))
-    }
-}
-
+/// Is it alive?
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "readHealth", tag = "Service", security(()),
+    responses((status = 200, description = "The process answers.", body = String, content_type = "text/plain")),
+)]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
+/// Can it decide?
+///
+/// For load balancers: not while it drains, nor while the store cannot answer.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "readReadiness", tag = "Service", security(()),
+    responses(
+        (status = 200, description = "It can.", body = String, content_type = "text/plain"),
+        ReadyProblems,
+    ),
+)]
 async fn readyz(State(app): Shared) -> Response {
     if app.shutdown.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+        return Problem::draining().into_response();
     }
     match app.verifier.ready().await {
         Ok(()) => "ready\n".into_response(),
@@ -158,10 +146,32 @@ async fn readyz(State(app): Shared) -> Response {
     }
 }
 
-async fn metrics(State(app): Shared, caller: Authorized) -> Result<Response, Problem> {
-    caller.with(Scope::Metrics)?;
+/// Counters
+///
+/// In the text format of `OpenMetrics`; `metrics_listen` opens a listener of its own that needs no key.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "readMetrics", tag = "Service", security(("api_key" = ["metrics"])),
+    responses((status = 200, description = "Counters.", body = String, content_type = "application/openmetrics-text"), MetricsProblems),
+)]
+async fn metrics(State(app): Shared, _caller: Allowed<Metering>) -> Result<Response, Problem> {
     let text = app.metrics.render(app.verifier.in_flight());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+problems! {
+    ReadyProblems: [&[ErrorCode::StoreUnavailable]];
+    MetricsProblems: [KEYED];
+}
+
+/// The routes that belong to no version of the API, with their operations.
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(well_known::jwks))
+        .routes(routes!(openapi::serve))
+        .routes(routes!(reference::serve))
 }
 
 async fn no_route() -> Problem {
@@ -206,12 +216,9 @@ fn mock_routes(pages: MockPages, app: &App) -> Router {
 /// The router of the API, with the pages of mock mode if it is on.
 pub fn router(app: &Arc<App>, pages: Option<MockPages>) -> Router {
     let mock = pages.map(|pages| mock_routes(pages, app));
-    let api = Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .merge(v1::routes())
+    let (documented, _document) = openapi::routes();
+    let api = documented
+        .merge(reference::assets())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(Arc::clone(app));

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): one constructor per code of the API, and the one place where errors become HTTP.
+//! Problem documents (RFC 9457), and the one place where errors become HTTP.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,30 +11,26 @@ use verifyd_core::sender::SendErrorKind;
 use verifyd_core::store::{Refusal, StoreError};
 use verifyd_core::verifier::VerifyError;
 
+use super::error_code::ErrorCode;
 use super::format::rfc3339;
-
-/// The code of a problem, for the log line and the metrics of the request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProblemCode(pub(crate) &'static str);
 
 /// A problem document on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
+    code: ErrorCode,
     status: StatusCode,
-    code: &'static str,
-    title: &'static str,
     detail: String,
     retry_after: Option<Duration>,
     extra: Map<String, Value>,
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into(), retry_after: None, extra: Map::new() }
+    pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, status: code.status(), detail: detail.into(), retry_after: None, extra: Map::new() }
     }
 
     pub(crate) fn invalid_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid", detail)
+        Self::new(ErrorCode::InvalidRequest, detail)
     }
 
     pub(crate) fn invalid_field(field: &str, reason: impl std::fmt::Display) -> Self {
@@ -42,41 +38,53 @@ impl Problem {
     }
 
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "An API key is needed", detail)
+        Self::new(ErrorCode::Unauthorized, detail)
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+        Self::new(ErrorCode::Forbidden, detail)
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+        Self::new(ErrorCode::NotFound, detail)
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method", "see the Allow header")
+        Self::new(ErrorCode::MethodNotAllowed, "see the Allow header")
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        let detail = "a body must have the content type application/json";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not this media type", detail)
+        Self::new(ErrorCode::UnsupportedMediaType, "a body must have the content type application/json")
     }
 
     fn sender_unavailable(retry_after: Duration) -> Self {
-        let title = "No message can be sent now";
         let detail = "the message did not leave, and its charge is given back; try again later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "sender_unavailable", title, detail).after(retry_after)
+        Self::new(ErrorCode::SenderUnavailable, detail).after(retry_after)
     }
 
     pub(crate) fn store_unavailable(retry_after: Duration) -> Self {
-        let title = "The store cannot answer now";
         let detail = "the request was not carried out, or its charge stands; try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", title, detail).after(retry_after)
+        Self::new(ErrorCode::StoreUnavailable, detail).after(retry_after)
+    }
+
+    /// For whoever asks whether to send requests here: not any more.
+    pub(crate) fn draining() -> Self {
+        Self::new(ErrorCode::StoreUnavailable, "the server is stopping; ask another one")
+            .with("reason", json!("draining"))
+            .after(Duration::from_secs(1))
     }
 
     fn internal() -> Self {
         let detail = "something that must not happen did; the log of the server has it under the request id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+        Self::new(ErrorCode::Internal, detail)
+    }
+
+    /// Another of the code's statuses than the usual one.
+    #[must_use]
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        debug_assert!(self.code.statuses().contains(&status), "{:?} has no status {status}", self.code);
+        self.status = status;
+        self
     }
 
     /// A reply that cannot be written as JSON.
@@ -106,10 +114,10 @@ fn whole_seconds_up(wait: Duration) -> u64 {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut document = Map::new();
-        document.insert("type".to_owned(), json!(format!("urn:verifyd:error:{}", self.code)));
-        document.insert("title".to_owned(), json!(self.title));
+        document.insert("type".to_owned(), json!(format!("urn:verifyd:error:{}", self.code.as_str())));
+        document.insert("title".to_owned(), json!(self.code.title()));
         document.insert("status".to_owned(), json!(self.status.as_u16()));
-        document.insert("code".to_owned(), json!(self.code));
+        document.insert("code".to_owned(), json!(self.code.as_str()));
         document.insert("detail".to_owned(), json!(self.detail));
         document.extend(self.extra);
         let seconds = self.retry_after.map(whole_seconds_up);
@@ -127,22 +135,19 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"verifyd\""));
         }
-        response.extensions_mut().insert(ProblemCode(self.code));
+        response.extensions_mut().insert(self.code);
         response
     }
 }
 
 impl From<PhoneNumberError> for Problem {
     fn from(error: PhoneNumberError) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        let (code, title) = match error {
-            PhoneNumberError::TypeNotAllowed(_) | PhoneNumberError::PrefixNotAllowed => {
-                ("number_type_not_allowed", "Numbers of this type are not served")
-            }
-            PhoneNumberError::CountryNotAllowed(_) => ("country_not_allowed", "This country is not served"),
-            _ => ("invalid_phone_number", "Not a phone number"),
+        let code = match error {
+            PhoneNumberError::TypeNotAllowed(_) | PhoneNumberError::PrefixNotAllowed => ErrorCode::NumberTypeNotAllowed,
+            PhoneNumberError::CountryNotAllowed(_) => ErrorCode::CountryNotAllowed,
+            _ => ErrorCode::InvalidPhoneNumber,
         };
-        Self::new(status, code, title, error.to_string()).with("reason", json!(error.code()))
+        Self::new(code, error.to_string()).with("reason", json!(error.code()))
     }
 }
 
@@ -153,63 +158,52 @@ impl From<StoreError> for Problem {
     }
 }
 
-fn too_many(code: &'static str, title: &'static str, detail: &str, wait: Duration) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, code, title, detail).after(wait)
+fn too_many(code: ErrorCode, detail: &str, wait: Duration) -> Problem {
+    Problem::new(code, detail).after(wait)
 }
 
 fn refused(at: Timestamp, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::NotFound => Problem::not_found("no such verification"),
-        Refusal::AlreadyApproved => {
-            Problem::new(StatusCode::CONFLICT, "already_approved", "Already approved", "this verification is approved")
-        }
-        Refusal::Canceled => {
-            Problem::new(StatusCode::CONFLICT, "canceled", "Canceled", "this verification was canceled")
-        }
-        Refusal::Expired => {
-            Problem::new(StatusCode::GONE, "expired", "Expired", "this verification is over; start a new one")
-        }
+        Refusal::AlreadyApproved => Problem::new(ErrorCode::AlreadyApproved, "this verification is approved"),
+        Refusal::Canceled => Problem::new(ErrorCode::Canceled, "this verification was canceled"),
+        Refusal::Expired => Problem::new(ErrorCode::Expired, "this verification is over; start a new one"),
         Refusal::Failed => {
-            let detail = "no message of this verification was sent; start a new one";
-            Problem::new(StatusCode::GONE, "expired", "Expired", detail)
+            Problem::new(ErrorCode::Expired, "no message of this verification was sent; start a new one")
         }
         Refusal::Conflict => {
             let detail = "a verification with another code or purpose is pending for this number; cancel it first";
-            Problem::new(StatusCode::CONFLICT, "idempotency_conflict", "Another request stands", detail)
+            Problem::new(ErrorCode::IdempotencyConflict, detail)
         }
         Refusal::WrongLength { digits } => wrong_length(*digits),
         Refusal::MaxChecks { retry_at: Some(retry_at) } => {
             let detail = "no guess is left for this number now";
-            too_many("max_checks_reached", "No guess left", detail, retry_at.since(at))
+            too_many(ErrorCode::MaxChecksReached, detail, retry_at.since(at))
                 .with("retry_at", json!(rfc3339(*retry_at)))
         }
         Refusal::MaxChecks { retry_at: None } => {
             let detail = "too many wrong guesses in a row for this number; an operator must unlock it";
-            too_many("max_checks_reached", "No guess left", detail, Duration::from_secs(24 * 3600))
+            too_many(ErrorCode::MaxChecksReached, detail, Duration::from_secs(24 * 3600))
                 .with("unlock_required", json!(true))
         }
         Refusal::MaxSends { retry_at } => {
             let detail = "this verification has no message left; a new one can start when it expires";
-            too_many("max_sends_reached", "No message left", detail, retry_at.since(at))
-                .with("retry_at", json!(rfc3339(*retry_at)))
+            too_many(ErrorCode::MaxSendsReached, detail, retry_at.since(at)).with("retry_at", json!(rfc3339(*retry_at)))
         }
-        Refusal::RateLimited { name, standing, window } => too_many(
-            "rate_limited",
-            "Too many requests",
-            "a limit is reached; nothing was spent",
-            standing.retry_at.since(at),
-        )
-        .with("name", json!(name.as_str()))
-        .with("limit", json!(standing.limit))
-        .with("remaining", json!(standing.remaining))
-        .with("window_seconds", json!(window.as_secs()))
-        .with("reset_at", json!(rfc3339(standing.reset_at)))
-        .with("retry_at", json!(rfc3339(standing.retry_at))),
+        Refusal::RateLimited { name, standing, window } => {
+            too_many(ErrorCode::RateLimited, "a limit is reached; nothing was spent", standing.retry_at.since(at))
+                .with("name", json!(name.as_str()))
+                .with("limit", json!(standing.limit))
+                .with("remaining", json!(standing.remaining))
+                .with("window_seconds", json!(window.as_secs()))
+                .with("reset_at", json!(rfc3339(standing.reset_at)))
+                .with("retry_at", json!(rfc3339(standing.retry_at)))
+        }
     }
 }
 
 fn invalid_code(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_code_format", "Not a code", detail)
+    Problem::new(ErrorCode::InvalidCodeFormat, detail)
 }
 
 fn wrong_length(digits: u8) -> Problem {
@@ -233,7 +227,7 @@ impl From<VerifyError> for Problem {
                     SendErrorKind::SuspectedFraud => "the provider blocked this number as suspected fraud",
                     _ => "the provider refused this number",
                 };
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "undeliverable", "Not deliverable", detail)
+                Self::new(ErrorCode::Undeliverable, detail)
                     .with("reason", json!(kind.as_str()))
                     .with("provider_code", json!(provider_code))
                     .with("sender", json!(sender))

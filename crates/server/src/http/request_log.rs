@@ -17,14 +17,11 @@ use tower::Service;
 use tower::layer::layer_fn;
 use verifyd_core::random::{Random, SystemRandom};
 
-use super::problem::ProblemCode;
+use super::access::CalledBy;
+use super::error_code::ErrorCode;
 use crate::metrics::Metrics;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Who called, for the log line; set by handlers that know.
-#[derive(Clone, Debug)]
-pub(crate) struct CalledBy(pub(crate) Arc<str>);
 
 /// A fresh id, or that of the caller if it is short and plain.
 fn request_id(request: &Request) -> Arc<str> {
@@ -93,12 +90,14 @@ where
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         request.headers_mut().remove(&REQUEST_ID_HEADER);
+        let caller = CalledBy::default();
+        request.extensions_mut().insert(caller.clone());
         let answer = REQUEST_ID.scope(Arc::clone(&id), self.inner.call(request));
         let metrics = Arc::clone(&self.metrics);
         Box::pin(async move {
             let mut response = answer.await?.into_response();
             let route = route.as_ref().map_or("none", MatchedPath::as_str);
-            write_line(&metrics, &id, &method, route, &response, began);
+            write_line(&metrics, &Line { id: &id, method: &method, route, key: caller.key(), began }, &response);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(REQUEST_ID_HEADER, value);
             }
@@ -107,10 +106,19 @@ where
     }
 }
 
-fn write_line(metrics: &Metrics, id: &str, method: &Method, route: &str, response: &Response, began: Instant) {
+/// What of a line is known beside the response.
+struct Line<'a> {
+    id: &'a str,
+    method: &'a Method,
+    route: &'a str,
+    key: &'a str,
+    began: Instant,
+}
+
+fn write_line(metrics: &Metrics, line: &Line<'_>, response: &Response) {
+    let Line { id, method, route, key, began } = *line;
     let status = response.status().as_u16();
-    let code = response.extensions().get::<ProblemCode>().map_or("", |code| code.0);
-    let key = response.extensions().get::<CalledBy>().map_or("", |by| &*by.0);
+    let code = response.extensions().get::<ErrorCode>().map_or("", |code| code.as_str());
     metrics.requested(route, status);
     if !code.is_empty() {
         metrics.refused(code);

@@ -7,6 +7,7 @@
 mod access;
 mod bad_input;
 mod development;
+mod document;
 mod errors;
 mod life;
 mod limits;

@@ -17,6 +17,8 @@ use verifyd_server::http::{App, MockPages, router};
 use verifyd_server::mock::Mock;
 use verifyd_server::wiring::Server;
 
+use crate::document;
+
 /// A number of these tests.
 pub(crate) const PHONE: &str = "+14155552671";
 /// No delay between sends.
@@ -123,6 +125,11 @@ impl TestApp {
         Self { router, app: Arc::clone(&server.app), mock, shutdown, _dir: dir }
     }
 
+    /// The router, as a debugger sees it.
+    pub(crate) fn shown(&self) -> String {
+        format!("{:?}", self.router)
+    }
+
     /// Sends exactly this.
     pub(crate) async fn raw(
         &self,
@@ -139,7 +146,9 @@ impl TestApp {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+        document::conforms(method, path, &answer);
+        answer
     }
 
     /// Sends JSON, or no body, with `key`.

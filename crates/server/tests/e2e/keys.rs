@@ -44,11 +44,14 @@ async fn a_key_works_soon_after_it_is_made_and_no_longer_soon_after_it_is_revoke
     server.stop();
 
     // A revoked key stays revoked, a live one stays live.
-    let live = keys(dir.path(), &["create", "--scope", "metrics"]);
+    let made = keys(dir.path(), &["create", "--scope", "metrics"]);
     let server = program.start();
     assert_eq!(Api::with_key(&server, secret).start("+14155550170").await.status, 401);
-    let live = Api::with_key(&server, live["secret"].as_str().unwrap());
+    let live = Api::with_key(&server, made["secret"].as_str().unwrap());
     assert_eq!(live.get("/metrics").await.status, 200);
     live.start("+14155550170").await.problem(403, "forbidden");
-    server.stop();
+    // The log tells whose request was refused.
+    let log = server.stop().stderr;
+    let refused = log.lines().find(|line| line.contains("forbidden")).unwrap();
+    assert!(refused.contains(made["id"].as_str().unwrap()), "{refused}");
 }

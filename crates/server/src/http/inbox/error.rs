@@ -1,10 +1,10 @@
 //! Why a request to the inbox is refused: a sentence for the page, a problem document for programs.
 
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use verifyd_core::phone_number::PhoneNumberError;
 
 use super::MAX_BODY_BYTES;
+use crate::http::error_code::ErrorCode;
 use crate::http::problem::Problem;
 
 /// Why. No text holds what was sent in but for the words of the JSON parser, which go back to the sender alone.
@@ -58,10 +58,8 @@ impl From<InboxError> for Problem {
                 Self::invalid_request(detail)
             }
             InboxError::MediaType => Self::unsupported_media_type(),
-            InboxError::TooLarge => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large", detail)
-            }
-            InboxError::NotKept => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail),
+            InboxError::TooLarge => Self::new(ErrorCode::PayloadTooLarge, detail),
+            InboxError::NotKept => Self::new(ErrorCode::Internal, detail),
         }
     }
 }

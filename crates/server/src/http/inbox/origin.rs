@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::http::error_code::ErrorCode;
 use crate::http::problem::Problem;
 
 /// Refuses what comes to a foreign name, or changes something from a foreign page.
@@ -75,5 +76,5 @@ fn comes_from_here(headers: &HeaderMap, authority: Option<&Authority>) -> bool {
 
 fn misdirected() -> Problem {
     let detail = "this host name is not served here: use localhost, an address, or the host of public_url";
-    Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected_request", "Not this host", detail)
+    Problem::new(ErrorCode::MisdirectedRequest, detail)
 }

@@ -8,8 +8,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
+use crate::http::error_code::ErrorCode;
 use crate::http::listener::{BodyError, read_body};
+use crate::http::openapi::schema;
 use crate::http::problem::Problem;
 
 /// The largest body of the API.
@@ -25,11 +28,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
-        let (code, title) = match error {
-            BodyError::TooLarge { .. } => ("payload_too_large", "The body is too large"),
-            BodyError::TimedOut | BodyError::Aborted => ("invalid_request", "The request is not valid"),
+        let code = match error {
+            BodyError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            BodyError::TimedOut | BodyError::Aborted => ErrorCode::InvalidRequest,
         };
-        Self::new(error.status(), code, title, error.to_string())
+        Self::new(code, error.to_string()).with_status(error.status())
     }
 }
 
@@ -124,58 +127,84 @@ pub(crate) fn unique_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<B
 }
 
 /// The body of a start and of a preview.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "to": "+14155552671", "locale": "en", "client_ip": "203.0.113.7" })))]
 pub(super) struct StartBody {
+    #[schema(schema_with = schema::number)]
     pub(super) to: String,
+    #[schema(schema_with = schema::service)]
     pub(super) service: Option<String>,
+    #[schema(schema_with = schema::channel)]
     pub(super) channel: Option<String>,
+    #[schema(schema_with = schema::locale)]
     pub(super) locale: Option<String>,
+    #[schema(schema_with = schema::client_ip)]
     pub(super) client_ip: Option<String>,
+    #[schema(schema_with = schema::region)]
     pub(super) region: Option<String>,
+    #[schema(schema_with = schema::own_code)]
     pub(super) code: Option<Secret>,
+    #[schema(schema_with = schema::app_hash)]
     pub(super) app_hash: Option<String>,
+    #[schema(schema_with = schema::purpose)]
     pub(super) purpose: Option<String>,
+    #[schema(schema_with = schema::nonce)]
     pub(super) nonce: Option<String>,
     #[serde(default, deserialize_with = "unique_map")]
+    #[schema(schema_with = schema::metadata)]
     pub(super) metadata: BTreeMap<String, String>,
 }
 
 /// The body of a resend.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "client_ip": "203.0.113.7" })))]
 pub(super) struct ResendBody {
+    #[schema(schema_with = schema::channel)]
     pub(super) channel: Option<String>,
+    #[schema(schema_with = schema::locale)]
     pub(super) locale: Option<String>,
+    #[schema(schema_with = schema::client_ip)]
     pub(super) client_ip: Option<String>,
 }
 
 /// The body of a check by id.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "code": "123456" })))]
 pub(super) struct CheckBody {
+    #[schema(schema_with = schema::guess)]
     pub(super) code: Secret,
 }
 
 /// The body of a check by number.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "to": "+14155552671", "code": "123456" })))]
 pub(super) struct CheckByNumberBody {
+    #[schema(schema_with = schema::number)]
     pub(super) to: String,
+    #[schema(schema_with = schema::guess)]
     pub(super) code: Secret,
+    #[schema(schema_with = schema::region)]
     pub(super) region: Option<String>,
+    #[schema(schema_with = schema::service)]
     pub(super) service: Option<String>,
 }
 
 /// The body of a call that takes none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({})))]
 pub(super) struct EmptyBody {}
 
 /// The body of an unlock.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "service": "default" })))]
 pub(super) struct ServiceBody {
+    #[schema(schema_with = schema::service)]
     pub(super) service: Option<String>,
 }
 

@@ -5,11 +5,16 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use verifyd_core::registry::Scope;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
+use super::params::{optional, required};
+use super::problems::LimitsProblems;
 use super::reply::LimitReply;
 use super::verifications::{client_ip, reply};
-use crate::http::app::{Authorized, Shared};
+use crate::http::access::{Allowed, Verifying};
+use crate::http::app::Shared;
+use crate::http::openapi::schema;
 use crate::http::problem::Problem;
 
 /// What `GET /v1/limits` is asked.
@@ -22,23 +27,53 @@ pub(super) struct LimitsQuery {
     client_ip: Option<String>,
 }
 
-#[derive(Serialize)]
+impl IntoParams for LimitsQuery {
+    fn into_params(_parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let region = "The region in which a national number is read.";
+        vec![
+            required("to", ParameterIn::Query, "The number; a plus sign may stand as it is.", schema::number()),
+            optional("region", ParameterIn::Query, region, schema::query_region()),
+            optional("service", ParameterIn::Query, "The service (tenant).", schema::query_service()),
+            optional("client_ip", ParameterIn::Query, "For the limits by address.", schema::query_client_ip()),
+        ]
+    }
+}
+
+/// How the limits of a number stand.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!({
+    "to": "+14155552671", "service": "VA00112233445566778899aabbccddeeff", "allowed": true, "failed_checks_in_a_row": 0,
+    "limits": [{
+        "name": "sends_per_phone", "limit": 5, "used": 1, "remaining": 4, "reset_at": "2026-11-23T17:44:35.123Z",
+        "window_seconds": 86400, "retry_after_seconds": 0
+    }]
+})))]
 struct LimitsReply {
+    #[schema(schema_with = schema::e164)]
     to: String,
+    #[schema(schema_with = schema::service_id)]
     service: String,
     /// Whether a send would be admitted now.
     allowed: bool,
+    /// How many wrong guesses in a row count against the number.
     failed_checks_in_a_row: u32,
+    /// Every limit that applies.
     limits: Vec<LimitReply>,
 }
 
-/// `GET /v1/limits?to=`
+/// How the limits of a number stand
+///
+/// Nothing is spent.
+#[utoipa::path(
+    get, path = "/v1/limits", operation_id = "readLimits", tag = "Limits", security(("api_key" = ["verify"])),
+    params(LimitsQuery),
+    responses((status = 200, description = "Every limit that applies.", body = LimitsReply), LimitsProblems),
+)]
 pub(super) async fn limits(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     query: Result<axum::extract::Query<LimitsQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let query = query.map_err(|_rejection| {
         Problem::invalid_request("the query takes to, and optionally region, service and client_ip, each once")
     })?;
@@ -54,5 +89,5 @@ pub(super) async fn limits(
         failed_checks_in_a_row: report.info.failed_checks_in_a_row,
         limits: report.info.limits.iter().map(|limit| LimitReply::new(limit, report.info.at)).collect(),
     };
-    Ok(reply(StatusCode::OK, &caller, body))
+    Ok(reply(StatusCode::OK, body))
 }

@@ -2,30 +2,32 @@
 
 mod body;
 mod limits;
+mod params;
 mod path;
 mod phones;
 mod preview;
+mod problems;
 mod reply;
 mod verifications;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::app::App;
 
-/// The routes of version 1.
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/v1/verifications", post(verifications::start))
-        .route("/v1/verifications/check", post(verifications::check_by_number))
-        .route("/v1/verifications/{id}", get(verifications::load))
-        .route("/v1/verifications/{id}/resend", post(verifications::resend))
-        .route("/v1/verifications/{id}/check", post(verifications::check))
-        .route("/v1/verifications/{id}/cancel", post(verifications::cancel))
-        .route("/v1/preview", post(preview::preview))
-        .route("/v1/limits", get(limits::limits))
-        .route("/v1/phones/{to}", delete(phones::forget))
-        .route("/v1/phones/{to}/unlock", post(phones::unlock))
+/// The routes of version 1, in the order of the page, with their operations.
+pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(verifications::start))
+        .routes(routes!(verifications::check))
+        .routes(routes!(verifications::check_by_number))
+        .routes(routes!(verifications::load))
+        .routes(routes!(verifications::resend))
+        .routes(routes!(verifications::cancel))
+        .routes(routes!(preview::preview))
+        .routes(routes!(limits::limits))
+        .routes(routes!(phones::forget))
+        .routes(routes!(phones::unlock))
 }

@@ -4,35 +4,58 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use verifyd_core::registry::Scope;
+use utoipa::ToSchema;
 use verifyd_core::verifier::Preview;
 
 use super::body::{Json, StartBody};
+use super::params::IdempotencyKey;
+use super::problems::PreviewProblems;
 use super::reply::LimitReply;
 use super::verifications::{reply, start_request};
-use crate::http::app::{Authorized, Shared};
+use crate::http::access::{Allowed, Verifying};
+use crate::http::app::Shared;
+use crate::http::openapi::schema;
 use crate::http::problem::Problem;
 
-#[derive(Serialize)]
+/// What a start would do.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!({
+    "to": "+14155552671", "region": "US", "number_type": "fixed_line_or_mobile", "allowed": true, "resend": false,
+    "text": "Your Example code is 000000. Don't share it.", "locale": "en", "encoding": "GSM-7", "segments": 1,
+    "route": { "sender": "twilio", "reason": "first_sender" }, "limits": []
+})))]
 struct PreviewReply {
+    #[schema(schema_with = schema::e164)]
     to: String,
+    #[schema(schema_with = schema::region_of_number)]
     region: String,
+    #[schema(schema_with = schema::number_type)]
     number_type: &'static str,
     /// Whether a start now would be admitted by the limits and find a sender.
     allowed: bool,
     /// Whether a start would be a resend of a pending verification.
     resend: bool,
+    /// The message, with a made-up code.
     text: String,
+    /// The language of the message.
     locale: &'static str,
+    #[schema(schema_with = schema::encoding)]
     encoding: &'static str,
+    /// How many messages the provider would count.
     segments: u16,
+    /// Who would send it; null if nobody can.
+    #[schema(required)]
     route: Option<RouteReply>,
+    /// Every limit that applies.
     limits: Vec<LimitReply>,
 }
 
-#[derive(Serialize)]
+/// Who would send.
+#[derive(Serialize, ToSchema)]
 struct RouteReply {
+    /// The sender.
     sender: &'static str,
+    #[schema(schema_with = schema::route_reason)]
     reason: &'static str,
 }
 
@@ -56,14 +79,20 @@ impl From<Preview> for PreviewReply {
     }
 }
 
-/// `POST /v1/preview`
+/// Preview a start
+///
+/// What a start with this body would do. Nothing is sent and nothing is spent.
+#[utoipa::path(
+    post, path = "/v1/preview", operation_id = "previewVerification", tag = "Limits", security(("api_key" = ["verify"])),
+    params(IdempotencyKey), request_body = StartBody,
+    responses((status = 200, description = "What a start would do.", body = PreviewReply), PreviewProblems),
+)]
 pub(super) async fn preview(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let preview = app.verifier.preview(&service, start_request(body)?).await?;
-    Ok(reply(StatusCode::OK, &caller, PreviewReply::from(preview)))
+    Ok(reply(StatusCode::OK, PreviewReply::from(preview)))
 }

@@ -3,30 +3,52 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use verifyd_core::clock::Timestamp;
 use verifyd_core::store::{LimitStanding, VerificationStanding};
 use verifyd_core::verification::{Delivery, Verification};
 use verifyd_core::verifier::Checked;
 
 use crate::http::format::rfc3339;
+use crate::http::openapi::schema;
 
-#[derive(Serialize)]
+/// One send of the code.
+#[derive(Serialize, ToSchema)]
 pub(super) struct DeliveryReply {
+    #[schema(schema_with = schema::delivery_id)]
     id: String,
+    /// When it was admitted.
+    #[schema(format = DateTime)]
     at: String,
+    /// Who sent it; null while nobody has answered.
+    #[schema(required)]
     sender: Option<String>,
+    #[schema(schema_with = schema::channel_used)]
     channel: &'static str,
+    #[schema(schema_with = schema::delivery_status)]
     status: &'static str,
+    /// How many messages the provider counts; null while unknown.
+    #[schema(required)]
     segments: Option<u16>,
+    /// The provider's id of the message.
+    #[schema(required)]
     message_id: Option<String>,
+    /// What it cost, if the provider told.
+    #[schema(required)]
     price: Option<PriceReply>,
+    /// The provider's error code.
+    #[schema(required)]
     error_code: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A price, as the provider tells it.
+#[derive(Serialize, ToSchema)]
 struct PriceReply {
+    /// A decimal number.
     amount: String,
+    /// ISO 4217.
     currency: String,
+    /// Whether the provider may still change it.
     estimated: bool,
 }
 
@@ -50,11 +72,17 @@ impl From<Delivery> for DeliveryReply {
     }
 }
 
-#[derive(Serialize)]
+/// The messages to this number.
+#[derive(Serialize, ToSchema)]
 struct RateLimitReply {
+    /// The most per window.
     limit: u32,
+    /// How many are left.
     remaining: u32,
+    /// When all of them are there again.
+    #[schema(format = DateTime)]
     reset_at: String,
+    /// The window.
     window_seconds: u64,
 }
 
@@ -69,28 +97,60 @@ impl From<VerificationStanding> for RateLimitReply {
     }
 }
 
-#[derive(Serialize)]
+/// A verification.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": "VE00112233445566778899aabbccddeeff", "service": "VA00112233445566778899aabbccddeeff", "to": "+14155552671",
+    "status": "pending", "channel": "sms", "created_at": "2026-11-22T17:44:35.123Z", "expires_at": "2026-11-22T17:54:35.123Z",
+    "checks_remaining": 5, "sends_remaining": 4, "next_send_at": "2026-11-22T17:45:05.123Z", "next_check_at": "2026-11-22T17:44:35.123Z",
+    "deliveries": [{
+        "id": "VL00112233445566778899aabbccddeeff", "at": "2026-11-22T17:44:35.123Z", "sender": "twilio", "channel": "sms",
+        "status": "queued", "segments": 1, "message_id": "SM00112233445566778899aabbccddeeff", "price": null, "error_code": null
+    }],
+    "rate_limit": { "limit": 5, "remaining": 4, "reset_at": "2026-11-23T17:44:35.123Z", "window_seconds": 86400 }
+})))]
 pub(super) struct VerificationReply {
+    #[schema(schema_with = schema::verification_id)]
     id: String,
+    #[schema(schema_with = schema::service_id)]
     service: String,
+    #[schema(schema_with = schema::e164)]
     to: String,
+    #[schema(schema_with = schema::status)]
     status: &'static str,
+    #[schema(schema_with = schema::channel_used)]
     channel: &'static str,
+    /// When it was started.
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When its life ends; a resend does not extend it.
+    #[schema(format = DateTime)]
     expires_at: String,
+    /// How many guesses are left: the smaller of the verification's and the number's.
     checks_remaining: u32,
+    /// How many messages are left.
     sends_remaining: u32,
+    /// When every limit of the number allows the next message; null if none will be.
+    #[schema(required, format = DateTime)]
     next_send_at: Option<String>,
+    /// When the next guess is allowed; null if none will be.
+    #[schema(required, format = DateTime)]
     next_check_at: Option<String>,
+    /// The messages, oldest first.
     deliveries: Vec<DeliveryReply>,
+    /// The messages to this number.
     rate_limit: RateLimitReply,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// What you said that it is for.
     purpose: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Your nonce.
     nonce: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// Your data.
     metadata: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// The code: in mock mode only, with `expose_codes`.
     test_code: Option<String>,
 }
 
@@ -119,15 +179,29 @@ impl From<Verification> for VerificationReply {
     }
 }
 
-#[derive(Serialize)]
+/// What became of a guess.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": "VE00112233445566778899aabbccddeeff", "to": "+14155552671", "status": "approved", "valid": true,
+    "checks_remaining": 4, "next_check_at": null
+})))]
 pub(super) struct CheckReply {
+    #[schema(schema_with = schema::verification_id)]
     id: String,
+    #[schema(schema_with = schema::e164)]
     to: String,
+    #[schema(schema_with = schema::status)]
     status: &'static str,
+    /// Whether this guess was right.
     valid: bool,
+    /// How many guesses are left: the smaller of the verification's and the number's.
     checks_remaining: u32,
+    /// When the next guess is allowed; null if none will be.
+    #[schema(required, format = DateTime)]
     next_check_at: Option<String>,
+    /// The signed proof (a JWT): only in the reply that approves, and only where proofs are switched on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     proof: Option<String>,
 }
 
@@ -145,14 +219,23 @@ impl From<Checked> for CheckReply {
     }
 }
 
-#[derive(Serialize)]
+/// How one limit stands.
+#[derive(Serialize, ToSchema)]
 pub(super) struct LimitReply {
+    #[schema(schema_with = schema::limit_name)]
     name: &'static str,
+    /// The most per window.
     limit: u32,
+    /// How many count now.
     used: u32,
+    /// How many are left.
     remaining: u32,
+    /// When the whole limit is there again.
+    #[schema(format = DateTime)]
     reset_at: String,
+    /// The window.
     window_seconds: u64,
+    /// Whole seconds until one more is allowed; 0 if it is now.
     retry_after_seconds: u64,
 }
 

@@ -1,7 +1,6 @@
 //! Start, read, resend, check, cancel.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,23 +10,25 @@ use serde::Serialize;
 use verifyd_core::code::VerificationCode;
 use verifyd_core::id::VerificationId;
 use verifyd_core::message::{AppHash, Locale};
-use verifyd_core::registry::Scope;
 use verifyd_core::sender::Channel;
 use verifyd_core::verifier::{CheckTarget, Checked, ResendRequest, StartRequest, Started};
 
 use super::body::{CheckBody, CheckByNumberBody, EmptyBody, Json, ResendBody, StartBody};
+use super::params::{IdInPath, IdempotencyKey};
 use super::path::Segment;
+use super::problems::{
+    CancelProblems, CheckByNumberProblems, CheckProblems, LoadProblems, ResendProblems, StartProblems,
+};
 use super::reply::{CheckReply, VerificationReply};
-use crate::api_keys::Caller;
-use crate::http::app::{App, Authorized, Shared};
+use crate::http::access::{Allowed, Verifying};
+use crate::http::app::{App, Shared};
 use crate::http::problem::Problem;
-use crate::http::request_log::CalledBy;
 
 /// Room for nearly every reply.
 const REPLY_BYTES: usize = 1024;
 
-/// A JSON reply that no cache keeps, with the caller for the log line.
-pub(super) fn reply(status: StatusCode, caller: &Caller, body: impl Serialize) -> Response {
+/// A JSON reply that no cache keeps.
+pub(super) fn reply(status: StatusCode, body: impl Serialize) -> Response {
     let mut json = Vec::with_capacity(REPLY_BYTES);
     if let Err(error) = serde_json::to_writer(&mut json, &body) {
         return Problem::unwritable(&error).into_response();
@@ -36,7 +37,6 @@ pub(super) fn reply(status: StatusCode, caller: &Caller, body: impl Serialize) -
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.extensions_mut().insert(CalledBy(Arc::clone(&caller.key)));
     response
 }
 
@@ -68,50 +68,94 @@ pub(super) fn start_request(body: StartBody) -> Result<StartRequest, Problem> {
     })
 }
 
-fn started(app: &App, caller: &Caller, started: Started) -> Response {
+fn started(app: &App, started: Started) -> Response {
     app.metrics.started(started.created);
     let status = if started.created { StatusCode::CREATED } else { StatusCode::OK };
-    reply(status, caller, VerificationReply::from(started.verification))
+    reply(status, VerificationReply::from(started.verification))
 }
 
-fn checked(app: &App, caller: &Caller, checked: Checked) -> Response {
+fn checked(app: &App, checked: Checked) -> Response {
     app.metrics.checked(checked.valid);
-    reply(StatusCode::OK, caller, CheckReply::from(checked))
+    reply(StatusCode::OK, CheckReply::from(checked))
 }
 
 pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
     text.parse().map_err(|_source| Problem::not_found("no such verification"))
 }
 
-/// `POST /v1/verifications`
+/// Start a verification
+///
+/// Sends a code. If a verification is pending for the number, its code is sent again.
+#[utoipa::path(
+    post, path = "/v1/verifications", operation_id = "startVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdempotencyKey),
+    request_body = StartBody,
+    responses(
+        (status = 201, description = "A verification was started.", body = VerificationReply,
+            links(
+                ("read" = (operation_id = "readVerification", parameters(("id" = "$response.body#/id")))),
+                ("resend" = (operation_id = "resendVerification", parameters(("id" = "$response.body#/id")))),
+                ("check" = (operation_id = "checkVerification", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancelVerification", parameters(("id" = "$response.body#/id")))),
+            )),
+        (status = 200, description = "One was pending, and its code was sent again.", body = VerificationReply,
+            links(
+                ("read" = (operation_id = "readVerification", parameters(("id" = "$response.body#/id")))),
+                ("resend" = (operation_id = "resendVerification", parameters(("id" = "$response.body#/id")))),
+                ("check" = (operation_id = "checkVerification", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancelVerification", parameters(("id" = "$response.body#/id")))),
+            )),
+        StartProblems,
+    ),
+)]
 pub(super) async fn start(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let outcome = app.verifier.start(service, start_request(body)?).await?;
-    Ok(started(&app, &caller, outcome))
+    Ok(started(&app, outcome))
 }
 
-/// `GET /v1/verifications/{id}`
-pub(super) async fn load(State(app): Shared, caller: Authorized, Segment(id): Segment) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
+/// Read a verification
+#[utoipa::path(
+    get, path = "/v1/verifications/{id}", operation_id = "readVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath),
+    responses(
+        (status = 200, description = "The verification as it stands.", body = VerificationReply),
+        LoadProblems,
+    ),
+)]
+pub(super) async fn load(
+    State(app): Shared,
+    caller: Allowed<Verifying>,
+    Segment(id): Segment,
+) -> Result<Response, Problem> {
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
     let verification = app.verifier.load(&service, id).await?;
-    Ok(reply(StatusCode::OK, &caller, VerificationReply::from(verification)))
+    Ok(reply(StatusCode::OK, VerificationReply::from(verification)))
 }
 
-/// `POST /v1/verifications/{id}/resend`
+/// Send the code again
+///
+/// The same code: a late message still works.
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/resend", operation_id = "resendVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = ResendBody,
+    responses(
+        (status = 200, description = "It was sent again.", body = VerificationReply),
+        ResendProblems,
+    ),
+)]
 pub(super) async fn resend(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Segment(id): Segment,
     Json(body): Json<ResendBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let id = verification_id(&id)?;
     let request = ResendRequest {
         channel: parsed::<Channel>("channel", body.channel.as_deref())?.unwrap_or_default(),
@@ -120,46 +164,72 @@ pub(super) async fn resend(
     };
     let service = app.service_of(&caller, id).await?;
     let outcome = app.verifier.resend(service, id, request).await?;
-    Ok(started(&app, &caller, outcome))
+    Ok(started(&app, outcome))
 }
 
-/// `POST /v1/verifications/{id}/check`
+/// Check a guess
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/check", operation_id = "checkVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = CheckBody,
+    responses(
+        (status = 200, description = "The guess was compared: `valid` says how.", body = CheckReply),
+        CheckProblems,
+    ),
+)]
 pub(super) async fn check(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Segment(id): Segment,
     Json(body): Json<CheckBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
     let outcome = app.verifier.check(&service, CheckTarget::Id(id), body.code.expose()).await?;
-    Ok(checked(&app, &caller, outcome))
+    Ok(checked(&app, outcome))
 }
 
-/// `POST /v1/verifications/check`
+/// Check a guess by number
+///
+/// Against the verification that is pending for the number.
+#[utoipa::path(
+    post, path = "/v1/verifications/check", operation_id = "checkNumber", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdempotencyKey),
+    request_body = CheckByNumberBody,
+    responses(
+        (status = 200, description = "The guess was compared: `valid` says how.", body = CheckReply),
+        CheckByNumberProblems,
+    ),
+)]
 pub(super) async fn check_by_number(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Json(body): Json<CheckByNumberBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let target = CheckTarget::Number { to: body.to, region: body.region };
     let outcome = app.verifier.check(&service, target, body.code.expose()).await?;
-    Ok(checked(&app, &caller, outcome))
+    Ok(checked(&app, outcome))
 }
 
-/// `POST /v1/verifications/{id}/cancel`
+/// Cancel a verification
+#[utoipa::path(
+    post, path = "/v1/verifications/{id}/cancel", operation_id = "cancelVerification", tag = "Verifications", security(("api_key" = ["verify"])),
+    params(IdInPath, IdempotencyKey),
+    request_body = EmptyBody,
+    responses(
+        (status = 200, description = "It is canceled.", body = VerificationReply),
+        CancelProblems,
+    ),
+)]
 pub(super) async fn cancel(
     State(app): Shared,
-    caller: Authorized,
+    caller: Allowed<Verifying>,
     Segment(id): Segment,
     Json(EmptyBody {}): Json<EmptyBody>,
 ) -> Result<Response, Problem> {
-    let caller = caller.with(Scope::Verify)?;
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
     let verification = app.verifier.cancel(&service, id).await?;
-    Ok(reply(StatusCode::OK, &caller, VerificationReply::from(verification)))
+    Ok(reply(StatusCode::OK, VerificationReply::from(verification)))
 }
