@@ -74,6 +74,10 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", title, detail).after(retry_after)
     }
 
+    pub(crate) fn idempotency_conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "idempotency_conflict", "Another request stands", detail)
+    }
+
     fn internal() -> Self {
         let detail = "something that must not happen did; the log of the server has it under the request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
@@ -175,7 +179,7 @@ fn refused(at: Timestamp, refusal: &Refusal) -> Problem {
         }
         Refusal::Conflict => {
             let detail = "a verification with another code or purpose is pending for this number; cancel it first";
-            Problem::new(StatusCode::CONFLICT, "idempotency_conflict", "Another request stands", detail)
+            Problem::idempotency_conflict(detail)
         }
         Refusal::WrongLength { digits } => wrong_length(*digits),
         Refusal::MaxChecks { retry_at: Some(retry_at) } => {

@@ -4,9 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
+use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::registry::Scope;
 
 use super::body::{EmptyBody, Json, ServiceBody};
+use super::idempotency::Requested;
 use super::path::Segment;
 use super::verifications::reply;
 use crate::http::app::{Authorized, Shared};
@@ -33,11 +35,14 @@ pub(super) async fn forget(
 pub(super) async fn unlock(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Segment(to): Segment,
     Json(body): Json<ServiceBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Unlock)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let before = app.verifier.unlock(&service, &to).await?;
-    Ok(reply(StatusCode::OK, &caller, json!({ "failed_checks_in_a_row_before": before })))
+    let number = PhoneNumber::parse(&to, service.settings().default_region)?;
+    let body = json!({ "failed_checks_in_a_row_before": before });
+    Ok(requested.about(service.id(), number, reply(StatusCode::OK, &caller, body)))
 }

@@ -8,6 +8,7 @@ use verifyd_core::registry::Scope;
 use verifyd_core::verifier::Preview;
 
 use super::body::{Json, StartBody};
+use super::idempotency::Requested;
 use super::reply::LimitReply;
 use super::verifications::{reply, start_request};
 use crate::http::app::{Authorized, Shared};
@@ -60,10 +61,12 @@ impl From<Preview> for PreviewReply {
 pub(super) async fn preview(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let preview = app.verifier.preview(&service, start_request(body)?).await?;
-    Ok(reply(StatusCode::OK, &caller, PreviewReply::from(preview)))
+    let to = preview.number;
+    Ok(requested.about(service.id(), to, reply(StatusCode::OK, &caller, PreviewReply::from(preview))))
 }

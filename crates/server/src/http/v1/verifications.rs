@@ -16,6 +16,7 @@ use verifyd_core::sender::Channel;
 use verifyd_core::verifier::{CheckTarget, Checked, ResendRequest, StartRequest, Started};
 
 use super::body::{CheckBody, CheckByNumberBody, EmptyBody, Json, ResendBody, StartBody};
+use super::idempotency::Requested;
 use super::path::Segment;
 use super::reply::{CheckReply, VerificationReply};
 use crate::api_keys::Caller;
@@ -65,18 +66,21 @@ pub(super) fn start_request(body: StartBody) -> Result<StartRequest, Problem> {
         purpose: body.purpose,
         nonce: body.nonce,
         metadata: body.metadata,
+        request: None,
     })
 }
 
-fn started(app: &App, caller: &Caller, started: Started) -> Response {
+fn started(app: &App, caller: &Caller, requested: Requested, started: Started) -> Response {
     app.metrics.started(started.created);
     let status = if started.created { StatusCode::CREATED } else { StatusCode::OK };
-    reply(status, caller, VerificationReply::from(started.verification))
+    let (service, to) = (started.verification.service, started.verification.to);
+    requested.about(service, to, reply(status, caller, VerificationReply::from(started.verification)))
 }
 
-fn checked(app: &App, caller: &Caller, checked: Checked) -> Response {
+fn checked(app: &App, caller: &Caller, requested: Requested, checked: Checked) -> Response {
     app.metrics.checked(checked.valid);
-    reply(StatusCode::OK, caller, CheckReply::from(checked))
+    let (service, to) = (checked.verification.service, checked.verification.to);
+    requested.about(service, to, reply(StatusCode::OK, caller, CheckReply::from(checked)))
 }
 
 pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
@@ -87,12 +91,14 @@ pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
 pub(super) async fn start(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
-    let outcome = app.verifier.start(service, start_request(body)?).await?;
-    Ok(started(&app, &caller, outcome))
+    let request = StartRequest { request: requested.digest(), ..start_request(body)? };
+    let outcome = app.verifier.start(service, request).await?;
+    Ok(started(&app, &caller, requested, outcome))
 }
 
 /// `GET /v1/verifications/{id}`
@@ -108,6 +114,7 @@ pub(super) async fn load(State(app): Shared, caller: Authorized, Segment(id): Se
 pub(super) async fn resend(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Segment(id): Segment,
     Json(body): Json<ResendBody>,
 ) -> Result<Response, Problem> {
@@ -117,43 +124,48 @@ pub(super) async fn resend(
         channel: parsed::<Channel>("channel", body.channel.as_deref())?.unwrap_or_default(),
         locale: parsed::<Locale>("locale", body.locale.as_deref())?,
         client_ip: client_ip(body.client_ip.as_deref())?,
+        request: requested.digest(),
     };
     let service = app.service_of(&caller, id).await?;
     let outcome = app.verifier.resend(service, id, request).await?;
-    Ok(started(&app, &caller, outcome))
+    Ok(started(&app, &caller, requested, outcome))
 }
 
 /// `POST /v1/verifications/{id}/check`
 pub(super) async fn check(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Segment(id): Segment,
     Json(body): Json<CheckBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
-    let outcome = app.verifier.check(&service, CheckTarget::Id(id), body.code.expose()).await?;
-    Ok(checked(&app, &caller, outcome))
+    let outcome =
+        app.verifier.check_once(&service, CheckTarget::Id(id), body.code.expose(), requested.digest()).await?;
+    Ok(checked(&app, &caller, requested, outcome))
 }
 
 /// `POST /v1/verifications/check`
 pub(super) async fn check_by_number(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Json(body): Json<CheckByNumberBody>,
 ) -> Result<Response, Problem> {
     let caller = caller.with(Scope::Verify)?;
     let service = app.service(&caller, body.service.as_deref())?;
     let target = CheckTarget::Number { to: body.to, region: body.region };
-    let outcome = app.verifier.check(&service, target, body.code.expose()).await?;
-    Ok(checked(&app, &caller, outcome))
+    let outcome = app.verifier.check_once(&service, target, body.code.expose(), requested.digest()).await?;
+    Ok(checked(&app, &caller, requested, outcome))
 }
 
 /// `POST /v1/verifications/{id}/cancel`
 pub(super) async fn cancel(
     State(app): Shared,
     caller: Authorized,
+    requested: Requested,
     Segment(id): Segment,
     Json(EmptyBody {}): Json<EmptyBody>,
 ) -> Result<Response, Problem> {
@@ -161,5 +173,6 @@ pub(super) async fn cancel(
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
     let verification = app.verifier.cancel(&service, id).await?;
-    Ok(reply(StatusCode::OK, &caller, VerificationReply::from(verification)))
+    let to = verification.to;
+    Ok(requested.about(service.id(), to, reply(StatusCode::OK, &caller, VerificationReply::from(verification))))
 }
