@@ -8,6 +8,7 @@ mod access;
 mod bad_input;
 mod development;
 mod errors;
+mod idempotency;
 mod life;
 mod limits;
 mod media;

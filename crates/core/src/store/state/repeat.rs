@@ -1,7 +1,7 @@
 //! Requests that come again because their answer was lost: what they did is found where they did it.
 //!
 //! This holds where a kept reply cannot: when the process ended between the decision and the reply. It lasts as long as the
-//! verification is remembered.
+//! verification is remembered, and no longer than a reply is kept: after that the key is free for another request.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -9,8 +9,8 @@ use super::State;
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
-use crate::store::record::Status;
-use crate::store::{Admission, Admitted, CheckOutcome, CheckRequest, GuessTarget, SendTarget, StoreError};
+use crate::store::record::{DeliveryRecord, Status, VerificationRecord};
+use crate::store::{Admission, Admitted, CheckOutcome, CheckRequest, GuessTarget, REPLY_KEPT, SendTarget, StoreError};
 
 /// Newest first.
 type Ids = SmallVec<[VerificationId; 4]>;
@@ -30,7 +30,8 @@ impl State {
         for id in ids {
             let record = self.verification(&id)?.filter(|record| record.service == admission.service);
             let Some(record) = record else { continue };
-            if let Some(position) = record.deliveries.iter().position(|delivery| delivery.request == Some(request)) {
+            let asked = |delivery: &DeliveryRecord| delivery.request == Some(request) && now < delivery.at + REPLY_KEPT;
+            if let Some(position) = record.deliveries.iter().position(asked) {
                 let loaded = self.loaded(id, record, &admission.rules, now)?;
                 return Ok(Some(Admitted { loaded, created: position == 0 }));
             }
@@ -51,7 +52,11 @@ impl State {
         };
         for id in ids {
             let record = self.verification(&id)?.filter(|record| record.service == check.service);
-            let Some(record) = record.filter(|record| record.last_check_by == Some(request)) else { continue };
+            let asked = |record: &VerificationRecord| {
+                let lately = record.last_check_at.is_some_and(|at| now < at + REPLY_KEPT);
+                lately && record.last_check_by == Some(request)
+            };
+            let Some(record) = record.filter(asked) else { continue };
             // Nothing is compared after an approval, so the last guess of an approved verification is the right one.
             let right = matches!(record.status, Status::Approved { .. });
             let loaded = Box::new(self.loaded(id, record, &check.rules, now)?);

@@ -8,7 +8,7 @@ use crate::limits::{LimitName, Rate};
 use crate::store::{RequestDigest, Rules};
 
 const CLAMPED_MS: u64 = 300_000;
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 const MOST_DELIVERIES: usize = 32;
 const MOST_LIVES_OF_AN_ACCOUNT: usize = 16;
 

@@ -2,7 +2,7 @@
 
 use super::compare::{Verdict, same, unexpected};
 use super::op::Op;
-use super::oracle::{End, Life};
+use super::oracle::{DAY_MS, End, Life};
 use super::world::World;
 use crate::store::{AdmitOutcome, CheckOutcome, RequestDigest, StoreError};
 
@@ -38,7 +38,9 @@ impl World {
         outcome: Result<AdmitOutcome, StoreError>,
         at: u64,
     ) -> Result<Option<Result<AdmitOutcome, StoreError>>, String> {
-        let asked = |life: &Life, request| life.sends.iter().position(|send| send.request == Some(request));
+        let asked = |life: &Life, request| {
+            life.sends.iter().position(|send| send.request == Some(request) && at < send.at + DAY_MS)
+        };
         let Some(life) = self.marked(lives, |life, request| asked(life, request).is_some()) else {
             return Ok(Some(outcome));
         };
@@ -60,7 +62,8 @@ impl World {
         outcome: Result<CheckOutcome, StoreError>,
         at: u64,
     ) -> Result<Option<Result<CheckOutcome, StoreError>>, String> {
-        let Some(life) = self.marked(lives, |life, request| life.last_check_by == Some(request)) else {
+        let lately = |life: &Life, request| life.last_check_by == Some(request) && at < life.last_check_at + DAY_MS;
+        let Some(life) = self.marked(lives, lately) else {
             return Ok(Some(outcome));
         };
         let right = self.oracle.lives[life].end == Some(End::Approved);

@@ -45,7 +45,7 @@ macro_rules! store_contract_tests {
                 all_failed_is_failed, one_taken_message_keeps_it_pending, refund_reaches_only_its_own_delivery,
                 a_late_refund_is_no_credit, settlement_of_strangers_is_ignored;
             repeats: a_repeated_start_sends_nothing, a_repeated_resend_sends_nothing, a_failed_send_is_tried_again,
-                a_repeated_right_check_is_right_again, a_repeated_wrong_check_costs_once;
+                a_repeated_right_check_is_right_again, a_repeated_wrong_check_costs_once, a_request_is_remembered_for_a_day;
             replies: a_request_is_begun_once, parallel_requests_begin_once, a_reply_is_kept_for_a_day,
                 an_abandoned_request_runs_anew, a_lease_ends, only_what_was_begun_is_kept, a_forgotten_reply_is_gone,
                 a_forgotten_reply_is_gone_before_it_is_swept, replies_count_as_records, replies_follow_the_clock;

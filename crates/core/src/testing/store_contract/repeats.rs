@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::sender::DeliveryStatus;
-use crate::store::{Admission, AdmitOutcome, Admitted, CheckOutcome, CheckRequest, Refusal, RequestDigest};
+use crate::store::state::StateOptions;
+use crate::store::{Admission, AdmitOutcome, Admitted, CheckOutcome, CheckRequest, REPLY_KEPT, Refusal, RequestDigest};
 use crate::testing::{Scene, StoreFactory};
 
 const ONE: Option<RequestDigest> = Some(RequestDigest::from_bytes([1; 8]));
@@ -121,4 +122,26 @@ pub async fn a_repeated_wrong_check_costs_once(factory: &dyn StoreFactory) {
     scene.now = scene.now + Duration::from_secs(700);
     scene.request = ONE;
     assert_eq!(scene.wrong(id).await, 0, "told as it was, also when its life is over");
+}
+
+/// After a day the caller may use its key for something else, however long the store remembers the verification.
+pub async fn a_request_is_remembered_for_a_day(factory: &dyn StoreFactory) {
+    let options = StateOptions { max_records: 100, retention: REPLY_KEPT * 3 };
+    let mut scene = Scene::before(factory.fresh_with(options).await, 1);
+    let admitted_at = scene.now;
+    scene.request = ONE;
+    let id = scene.started().await;
+    scene.request = TWO;
+    scene.advance_ms(60_000);
+    scene.wrong(id).await;
+    scene.request = ONE;
+    scene.now = admitted_at + REPLY_KEPT - Duration::from_millis(1);
+    assert_eq!(repeated(&scene, scene.start_request()).await.loaded.id, id);
+    scene.now = admitted_at + REPLY_KEPT;
+    assert_ne!(scene.started().await, id);
+    scene.request = TWO;
+    assert_eq!(scene.wrong(id).await, 0, "expired, and told as it was");
+    scene.advance_ms(60_000);
+    let over = check(&scene, scene.guess_by_id(id, &scene.code_plus(id, 1))).await;
+    assert!(matches!(over, CheckOutcome::Refused { refusal: Refusal::Expired, .. }), "{over:?}");
 }
