@@ -113,7 +113,7 @@ impl State {
         let keys = self.table.shard_records(shard).map(|(key, _)| key);
         let due: Vec<RecordKey> = keys.filter(|key| forgotten(key) == Some(true)).collect();
         for key in &due {
-            self.table.set(*key, None);
+            self.table.set(key, None);
         }
         due.len()
     }
