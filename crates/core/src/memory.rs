@@ -9,8 +9,8 @@ use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::store::state::{State, StateOptions};
 use crate::store::{
-    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
-    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome,
+    InfoOutcome, InfoRequest, Loaded, ReplyRequest, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 /// A store that lives in memory alone.
@@ -98,6 +98,19 @@ impl Store for MemoryStore {
 
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
         self.change(|state| state.unlock(service, &phone, now))
+    }
+
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        self.change(|state| state.begin_reply(&request, now))
+    }
+
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError> {
+        self.change(|state| state.finish_reply(&finish, now))
+    }
+
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError> {
+        self.state().abandon_reply(&request);
+        Ok(())
     }
 
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {

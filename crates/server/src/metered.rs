@@ -11,8 +11,8 @@ use verifyd_core::keys::PhoneHash;
 use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::sender::{Message, Receipt, SendError, Sender};
 use verifyd_core::store::{
-    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
-    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome,
+    InfoOutcome, InfoRequest, Loaded, ReplyRequest, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 use crate::metrics::Metrics;
@@ -91,6 +91,18 @@ impl Store for MeteredStore {
 
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
         self.timed("unlock", self.inner.unlock(service, phone, now)).await
+    }
+
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        self.timed("begin_reply", self.inner.begin_reply(request, now)).await
+    }
+
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError> {
+        self.timed("finish_reply", self.inner.finish_reply(finish, now)).await
+    }
+
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError> {
+        self.timed("abandon_reply", self.inner.abandon_reply(request)).await
     }
 
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {

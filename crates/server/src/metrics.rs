@@ -63,6 +63,7 @@ pub struct Metrics {
     sender_latency: Latency<SenderLabel>,
     store_latency: Latency<Verb>,
     store_errors: Family<Code, Counter>,
+    repeats: Family<Outcome, Counter>,
     requests: Family<Request, Counter>,
     sends_in_flight: Gauge<i64, AtomicI64>,
 }
@@ -84,6 +85,7 @@ impl Default for Metrics {
             sender_latency: Family::new_with_constructor(seconds as fn() -> Histogram),
             store_latency: Family::new_with_constructor(seconds as fn() -> Histogram),
             store_errors: Family::default(),
+            repeats: Family::default(),
             requests: Family::default(),
             sends_in_flight: Gauge::default(),
         };
@@ -102,6 +104,7 @@ impl Metrics {
         registry.register("sender_seconds", "Time of a send", self.sender_latency.clone());
         registry.register("store_seconds", "Time of a store's verb", self.store_latency.clone());
         registry.register("store_errors", "Failures of the store, by code", self.store_errors.clone());
+        registry.register("repeats", "Requests whose Idempotency-Key was known, by outcome", self.repeats.clone());
         registry.register("http_requests", "Requests by route and status", self.requests.clone());
         registry.register("sends_in_flight", "Sends whose outcome is not recorded yet", self.sends_in_flight.clone());
     }
@@ -135,6 +138,11 @@ impl Metrics {
         if let Some(code) = error {
             self.store_errors.get_or_create(&Code { code }).inc();
         }
+    }
+
+    /// Counts a request whose `Idempotency-Key` was known: `replayed`, `in_progress` or `body_differs`.
+    pub fn repeated(&self, outcome: &'static str) {
+        self.repeats.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts a request. `route` is the pattern of the router, never the path.

@@ -8,7 +8,7 @@ use verifyd_core::store::state::{RecordKey, State, StateOptions, Write};
 use crate::journal::{Change, Journaled, Records};
 
 /// The version of keys and values in the files.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 pub(crate) const META_KEY: &[u8] = &[0];
 pub(crate) const INDEX_KEY: &[u8] = b"index-key";
 

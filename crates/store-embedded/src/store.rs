@@ -21,8 +21,8 @@ use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::keys::PhoneHash;
 use verifyd_core::store::state::{RecordKey, State, StateOptions, Write};
 use verifyd_core::store::{
-    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
-    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome,
+    InfoOutcome, InfoRequest, Loaded, ReplyRequest, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 use crate::journal::{self, CheckpointError, CommitError, Durable, Journal, OpenError, OpenJournal, Options, Stats};
@@ -203,6 +203,21 @@ impl EmbeddedStore {
         })
     }
 
+    /// A claim is not journaled: it ends with the process, and what is told of a kept reply waits only until that is on disk.
+    async fn begin(&self, request: &ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        let (begun, barrier) = {
+            let mut live = self.shared.lock();
+            self.journal.check().map_err(|error| unavailable(&error))?;
+            (live.state.begin_reply(request, now)?, self.journal.barrier())
+        };
+        if begun != BegunReply::Fresh
+            && let Some(durable) = barrier
+        {
+            durable.wait().await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(begun)
+    }
+
     /// Sweeps a shard and journals what went: it must not come back with a restart.
     fn sweep(&self, now: Timestamp) -> Result<(usize, Option<Durable>), StoreError> {
         let mut live = self.shared.lock();
@@ -327,6 +342,19 @@ impl Store for EmbeddedStore {
 
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
         self.change(|state| state.unlock(service, &phone, now)).await
+    }
+
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        self.begin(&request, now).await
+    }
+
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError> {
+        self.change(|state| state.finish_reply(&finish, now)).await
+    }
+
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError> {
+        self.shared.lock().state.abandon_reply(&request);
+        Ok(())
     }
 
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {

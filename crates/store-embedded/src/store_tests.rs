@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use verifyd_core::clock::Timestamp;
 use verifyd_core::id::VerificationId;
 use verifyd_core::store::state::StateOptions;
-use verifyd_core::store::{AdmitOutcome, CheckOutcome, Status, Store, StoreError};
-use verifyd_core::testing::{FakeClock, Scene};
+use verifyd_core::store::{AdmitOutcome, BegunReply, CheckOutcome, Status, Store, StoreError};
+use verifyd_core::testing::{FakeClock, Scene, test_keys};
 
 use super::{EmbeddedStore, IndexKey, Live, SCHEMA, replay};
 use crate::journal::tests::open_sim;
@@ -265,5 +266,24 @@ async fn a_million_pending_are_ready_in_time() {
         assert!(took < Duration::from_secs(20), "{took:?}");
         store.checkpoint().await.unwrap();
     }
+    store.close().await;
+}
+
+/// A lease of a process that is gone must not make the first repeat after a crash wait.
+#[tokio::test]
+async fn a_claim_ends_with_its_process_and_costs_no_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = test_keys(&["test"]).reply_request(&["caller", "key", "POST", "/v1/x"], b"{}");
+    let store = EmbeddedStore::open(dir.path(), StateOptions::default()).unwrap();
+    let now = Timestamp::from_unix_ms(1_800_000_000_000);
+    let before = store.stats().operations;
+    assert_eq!(store.begin_reply(request, now).await.unwrap(), BegunReply::Fresh);
+    assert!(matches!(store.begin_reply(request, now).await.unwrap(), BegunReply::InProgress { .. }));
+    assert_eq!(store.stats().operations, before);
+    store.checkpoint().await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = EmbeddedStore::open(dir.path(), StateOptions::default()).unwrap();
+    assert_eq!(store.begin_reply(request, now).await.unwrap(), BegunReply::Fresh);
     store.close().await;
 }

@@ -170,7 +170,7 @@ pub struct TaggedDigest {
     pub digest: CodeDigest,
 }
 
-/// Encrypted and authenticated bytes (AES-256-GCM: nonce, ciphertext, tag), bound to one verification.
+/// Encrypted and authenticated bytes (AES-256-GCM: nonce, ciphertext, tag), bound to one verification or one kept reply.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed(#[serde(with = "whole")] Box<[u8]>);
 
@@ -208,9 +208,11 @@ pub enum SealKind {
     Identity,
     /// The code, for the resend.
     Code,
+    /// A kept reply.
+    Reply,
 }
 
-/// Sealed data that does not open: another key, another verification, or damage.
+/// Sealed data that does not open: another key, another place, or damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The key is gone, or the data are not what this key sealed here.

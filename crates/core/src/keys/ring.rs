@@ -11,6 +11,7 @@ use super::{CodeDigest, KeyRingError, KeyTag, MasterKey, PhoneHash, SealError, S
 use crate::code::VerificationCode;
 use crate::id::{ServiceId, VerificationId};
 use crate::random::{Random, RandomError};
+use crate::store::{ReplyKey, ReplyRequest, RequestDigest, SealedReply};
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -21,6 +22,7 @@ struct Entry {
     identity: LessSafeKey,
     sealed_code: LessSafeKey,
     proof: Zeroizing<[u8; 32]>,
+    reply: LessSafeKey,
 }
 
 /// All keys of a running verifyd.
@@ -79,6 +81,7 @@ impl Entry {
             identity: seal_key(&key.derive("seal-identity"))?,
             sealed_code: seal_key(&key.derive("seal-code"))?,
             proof: Zeroizing::new(key.derive("proof")),
+            reply: seal_key(&key.derive("seal-reply"))?,
         })
     }
 
@@ -86,6 +89,7 @@ impl Entry {
         match kind {
             SealKind::Identity => &self.identity,
             SealKind::Code => &self.sealed_code,
+            SealKind::Reply => &self.reply,
         }
     }
 }
@@ -172,6 +176,22 @@ impl KeyRing {
         first16(mac(&self.index, &[b"subject\0", kind.as_bytes(), b"\0", subject]))
     }
 
+    /// What a request is repeated by, made of `scope`, and what it asks. Under the index key: both outlast a rotation.
+    #[must_use]
+    pub fn reply_request(&self, scope: &[&str], body: &[u8]) -> ReplyRequest {
+        let mut subject = Vec::new();
+        for part in scope {
+            // With its length in front no part can pretend to be two.
+            subject.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            subject.extend_from_slice(part.as_bytes());
+        }
+        let key = self.subject_hash("reply", &subject);
+        let mut digest = [0; 8];
+        let whole = mac(&self.index, &[b"request\0", &key, body]);
+        digest.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+        ReplyRequest { key: ReplyKey::from_bytes(key), digest: RequestDigest::from_bytes(digest) }
+    }
+
     /// Digest of `code` bound to a verification, under the current key.
     #[must_use]
     pub fn digest_by_id(&self, id: &VerificationId, code: &VerificationCode) -> CodeDigest {
@@ -209,6 +229,25 @@ impl KeyRing {
         &self,
         kind: SealKind,
         id: &VerificationId,
+        plain: Vec<u8>,
+        random: &dyn Random,
+    ) -> Result<Sealed, SealError> {
+        self.seal_bound(kind, id.as_bytes(), plain, random)
+    }
+
+    /// Seals a reply under the current key, bound to its key. `plain` is wiped.
+    ///
+    /// # Errors
+    /// [`SealError::NoRandomness`] if no nonce can be made.
+    pub fn seal_reply(&self, key: &ReplyKey, plain: Vec<u8>, random: &dyn Random) -> Result<SealedReply, SealError> {
+        let sealed = self.seal_bound(SealKind::Reply, key.as_bytes(), plain, random)?;
+        Ok(SealedReply { key: self.current_tag(), sealed })
+    }
+
+    fn seal_bound(
+        &self,
+        kind: SealKind,
+        bound_to: &[u8; 16],
         mut plain: Vec<u8>,
         random: &dyn Random,
     ) -> Result<Sealed, SealError> {
@@ -218,7 +257,7 @@ impl KeyRing {
         out.extend_from_slice(&nonce);
         let key = self.current.sealing(kind);
         let tag = key
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(id.as_bytes()), &mut plain)
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut plain)
             .map_err(|_source| SealError::Unreadable)?;
         out.extend_from_slice(&plain);
         out.extend_from_slice(tag.as_ref());
@@ -237,13 +276,31 @@ impl KeyRing {
         id: &VerificationId,
         sealed: &Sealed,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
+        self.open_bound(kind, tag, id.as_bytes(), sealed)
+    }
+
+    /// Opens what [`seal_reply`](Self::seal_reply) made.
+    ///
+    /// # Errors
+    /// [`SealError::Unreadable`] if the key is gone or the data were made elsewhere or damaged.
+    pub fn open_reply(&self, key: &ReplyKey, reply: &SealedReply) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
+        self.open_bound(SealKind::Reply, reply.key, key.as_bytes(), &reply.sealed)
+    }
+
+    fn open_bound(
+        &self,
+        kind: SealKind,
+        tag: KeyTag,
+        bound_to: &[u8; 16],
+        sealed: &Sealed,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
         let entry = self.entries().find(|entry| entry.tag == tag).ok_or(SealError::Unreadable)?;
         let (nonce, body) = sealed.0.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Unreadable)?;
         let mut buffer = zeroize::Zeroizing::new(body.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain = entry
             .sealing(kind)
-            .open_in_place(nonce, Aad::from(id.as_bytes()), &mut buffer)
+            .open_in_place(nonce, Aad::from(bound_to), &mut buffer)
             .map_err(|_source| SealError::Unreadable)?
             .len();
         buffer.truncate(plain);
@@ -296,6 +353,24 @@ mod tests {
         let mut damaged = sealed.clone();
         *damaged.0.last_mut().unwrap() ^= 1;
         assert_eq!(ring.open(SealKind::Code, tag, &id, &damaged), Err(SealError::Unreadable));
+    }
+
+    #[test]
+    fn a_reply_opens_under_its_own_key_only_and_after_a_rotation() {
+        let (before, after) = (ring(&[("a", 1)]), ring(&[("b", 2), ("a", 1)]));
+        let request = before.reply_request(&["key", "POST", "/x"], b"body");
+        assert_eq!(request, after.reply_request(&["key", "POST", "/x"], b"body"));
+        let other_body = before.reply_request(&["key", "POST", "/x"], b"other");
+        assert!(other_body.key == request.key && other_body.digest != request.digest);
+        for scope in
+            [&["ke", "yPOST", "/x"][..], &["key", "POST/x"], &["key", "POST", "/y"], &["key", "POST", "/x", ""]]
+        {
+            let other = before.reply_request(scope, b"body");
+            assert!(other.key != request.key && other.digest != request.digest);
+            let sealed = before.seal_reply(&request.key, b"answer".to_vec(), &SystemRandom).unwrap();
+            assert_eq!(after.open_reply(&request.key, &sealed).unwrap().as_slice(), b"answer");
+            assert_eq!(after.open_reply(&other.key, &sealed), Err(SealError::Unreadable));
+        }
     }
 
     #[test]

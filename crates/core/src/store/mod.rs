@@ -10,6 +10,10 @@
 //! and returns the instant it used; callers use only that. A larger step back is a [`StoreError::ClockWentBack`] on every
 //! verb that decides, until an operator accepts the new time ([`Store::accept_clock`]).
 //!
+//! A request can be repeated when its answer was lost: a verb that is asked again with the [`RequestDigest`] of a request that
+//! it has carried out does nothing and answers how things stand, also after a restart; and the answer itself can be kept
+//! ([`Store::begin_reply`]).
+//!
 //! Stores never see a code or a number: only keyed hashes, keyed digests and sealed bytes.
 //!
 //! The rules themselves are in [`state`], a pure state machine that the memory and the embedded store share.
@@ -17,6 +21,7 @@
 
 mod message_id;
 mod record;
+mod reply;
 mod request;
 pub mod state;
 
@@ -26,6 +31,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use record::{CodeSecret, DeliveryRecord, IllegalMove, QuotaKey, Status, VerificationRecord};
+pub use reply::{
+    BegunReply, FinishReply, REPLY_KEPT, REPLY_LEASE, REPLY_RETRY_AFTER, ReplyKey, ReplyRequest, ReplySubject,
+    RequestDigest, SealedReply,
+};
 pub use request::{
     Admission, AdmitOutcome, Admitted, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, GuessTarget,
     InfoOutcome, InfoRequest, LimitStanding, Loaded, NewVerification, QuotaCharge, Refusal, Rules, SendTarget,
@@ -119,7 +128,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How every limit of a number (and address) stands; free of effects.
     async fn info(&self, request: InfoRequest, now: Timestamp) -> Result<InfoOutcome, StoreError>;
 
-    /// Erases the verifications of a number, of one service or of all. Counters by keyed hash stay until their windows end.
+    /// Erases the verifications and the kept replies of a number, of one service or of all. Counters by keyed hash stay until their
+    /// windows end.
     async fn forget(
         &self,
         service: Option<ServiceId>,
@@ -129,6 +139,19 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Lifts the lock of many failures in a row for a number and service; resets only that counter. Returns its old value.
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError>;
+
+    /// Claims a request's key, or says what became of the request that had it. The claim ends with [`finish_reply`](Self::finish_reply),
+    /// with [`abandon_reply`](Self::abandon_reply) or after [`REPLY_LEASE`]; a store for one process also ends it with the process, so
+    /// that nobody waits for a lease that nobody holds. A kept reply whose number was forgotten since its request began is as
+    /// if it had never been. [`StoreError::Full`] where there is no room for one more record.
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError>;
+
+    /// Keeps the reply of a request that had an effect for [`REPLY_KEPT`] from its beginning. Without a claim of the same
+    /// request, or when the number was forgotten meanwhile, nothing is kept.
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends the claim of a request that had no effect: the next with its key runs anew.
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError>;
 
     /// Drops some of what has expired; called again and again. Returns how many records went.
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError>;

@@ -1,4 +1,4 @@
-//! What a store keeps: two kinds of records and one of quotas, packed.
+//! What a store keeps: verifications, numbers, quotas and replies, packed.
 //!
 //! Records are kept, journaled and checkpointed in their packed form (postcard, a documented stable format), behind six
 //! bytes that say when they may be dropped: a store of millions stays small, and a sweep need not unpack anything.
@@ -14,6 +14,8 @@ use crate::id::{DeliveryId, ServiceId, VerificationId};
 use crate::keys::{CodeDigest, KeyTag, PhoneHash, Sealed};
 use crate::limits::{Rate, SlidingLog, gcra};
 use crate::sender::{Channel, DeliveryStatus, Price};
+
+use super::reply::{REPLY_KEPT, ReplySubject, RequestDigest, SealedReply};
 
 /// Where a verification stands. `expired` is not stored: it follows from the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +89,8 @@ pub struct DeliveryRecord {
     pub price: Option<Box<Price>>,
     /// The provider's error code.
     pub error_code: Option<Box<str>>,
+    /// The request that asked for it, if it can be repeated and the message has not certainly failed to leave.
+    pub request: Option<RequestDigest>,
 }
 
 /// One verification.
@@ -120,6 +124,8 @@ pub struct VerificationRecord {
     pub checks_used: u32,
     /// When the last guess was counted.
     pub last_check_at: Option<Timestamp>,
+    /// The request that made the last guess, if it can be repeated.
+    pub last_check_by: Option<RequestDigest>,
     /// The sends, oldest first.
     pub deliveries: Vec<DeliveryRecord>,
 }
@@ -168,6 +174,17 @@ pub(super) struct PhoneRecord {
     pub(super) counters_until: Timestamp,
     /// Per service.
     pub(super) services: SmallVec<[PhoneService; 1]>,
+    /// When it was forgotten, as long as a reply of before could still be kept.
+    pub(super) forgotten: Vec<Forgotten>,
+}
+
+/// A number was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Forgotten {
+    /// By which service; `None` by all.
+    pub(super) service: Option<ServiceId>,
+    /// When.
+    pub(super) at: Timestamp,
 }
 
 /// A number as one service knows it.
@@ -213,7 +230,20 @@ impl PhoneRecord {
         let rows = self.services.iter().filter(|entry| entry.failures_in_a_row > 0);
         let kept = |row| if row < LONG_ROW { SHORT_ROW_KEPT } else { FAILURES_IN_A_ROW_KEPT };
         let until = rows.filter_map(|entry| Some(entry.last_failure_at? + kept(entry.failures_in_a_row))).max();
-        until.unwrap_or_default().max(self.counters_until)
+        let forgotten = self.forgotten.iter().map(|mark| mark.at + REPLY_KEPT).max();
+        until.unwrap_or_default().max(forgotten.unwrap_or_default()).max(self.counters_until)
+    }
+
+    /// Remembers that `service`, or every one, forgot the number.
+    pub(super) fn forget(&mut self, service: Option<ServiceId>, at: Timestamp) {
+        let covered = |mark: &Forgotten| service.is_none() || mark.service == service;
+        self.forgotten.retain(|mark| !covered(mark) && mark.at + REPLY_KEPT > at);
+        self.forgotten.push(Forgotten { service, at });
+    }
+
+    /// Whether `service` forgot the number at `since` or later.
+    pub(super) fn forgotten_since(&self, service: ServiceId, since: Timestamp) -> bool {
+        self.forgotten.iter().any(|mark| mark.service.is_none_or(|by| by == service) && mark.at >= since)
     }
 
     /// Moves what lies later than `ceiling` to it, and as much earlier what it was to be kept for (see
@@ -226,6 +256,9 @@ impl PhoneRecord {
             self.counters_until = ceiling + self.counters_until.since(latest);
         }
         self.sends.clamp_to(ceiling);
+        for mark in &mut self.forgotten {
+            mark.at = mark.at.min(ceiling);
+        }
         for entry in &mut self.services {
             entry.sends.clamp_to(ceiling);
             entry.failures.clamp_to(ceiling);
@@ -259,6 +292,19 @@ impl QuotaRecord {
     pub(super) fn new(tat: gcra::Tat, rate: Rate) -> Self {
         Self { tat, full: gcra::full(rate) }
     }
+}
+
+/// A reply that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReplyRecord {
+    /// When its request began.
+    pub(super) begun_at: Timestamp,
+    /// Whom it is about.
+    pub(super) subject: ReplySubject,
+    /// What its request asked.
+    pub(super) digest: RequestDigest,
+    /// What was answered.
+    pub(super) reply: SealedReply,
 }
 
 /// What the store knows of itself.

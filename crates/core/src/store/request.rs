@@ -6,6 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::record::{QuotaKey, VerificationRecord};
+use super::reply::RequestDigest;
 use crate::clock::Timestamp;
 use crate::id::{DeliveryId, ServiceId, VerificationId};
 use crate::keys::{CodeDigest, KeyTag, PhoneHash, Sealed, TaggedDigest};
@@ -106,6 +107,8 @@ pub struct Admission {
     pub rules: Rules,
     /// Limits by address, charged all or nothing together with the number's.
     pub quotas: SmallVec<[QuotaCharge; 3]>,
+    /// The request that asks, if it can be repeated.
+    pub request: Option<RequestDigest>,
 }
 
 /// Why a verb was refused; nothing was spent.
@@ -193,6 +196,9 @@ pub struct Admitted {
 pub enum AdmitOutcome {
     /// Everything is spent; send.
     Admitted(Box<Admitted>),
+    /// This very request was admitted before, and its message has left or may have: nothing is spent and nothing to be sent. The
+    /// verification as it stands, whatever became of it; its delivery need not be the last. `created` is as it was then.
+    Repeated(Box<Admitted>),
     /// Nothing is spent.
     Refused {
         /// The instant the store used.
@@ -229,14 +235,16 @@ pub struct CheckRequest {
     pub digests: Vec<TaggedDigest>,
     /// The service's rules.
     pub rules: Rules,
+    /// The request that asks, if it can be repeated.
+    pub request: Option<RequestDigest>,
 }
 
 /// The answer to a check.
 #[derive(Clone, Debug)]
 pub enum CheckOutcome {
-    /// The guess was right and this call approved the verification.
+    /// The guess was right and this call approved the verification, or it repeats the request that did.
     Approved(Box<Loaded>),
-    /// The guess was wrong and is counted.
+    /// The guess was wrong and is counted, once: a repeat of the request whose guess was the last to be compared gets here again.
     Wrong(Box<Loaded>),
     /// Nothing was compared and nothing counted.
     Refused {

@@ -22,8 +22,8 @@ use crate::service::Limits;
 use crate::store::state::StateOptions;
 use crate::store::{
     Admission, AdmitOutcome, Admitted, CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome,
-    InfoRequest, Loaded, NewVerification, QuotaCharge, QuotaKey, Refusal, Rules, SendTarget, SettleRequest, Settlement,
-    Store, StoreError,
+    InfoRequest, Loaded, NewVerification, QuotaCharge, QuotaKey, Refusal, RequestDigest, Rules, SendTarget,
+    SettleRequest, Settlement, Store, StoreError,
 };
 
 /// Makes the stores that the contract suite and the model test.
@@ -65,6 +65,8 @@ pub struct Scene {
     pub chosen: Option<VerificationCode>,
     /// Digest of a purpose.
     pub purpose: Option<[u8; 8]>,
+    /// What tells the request from others, if it may come twice.
+    pub request: Option<RequestDigest>,
     /// The keys.
     pub keys: Arc<KeyRing>,
     random: SeededRandom,
@@ -96,6 +98,7 @@ impl Scene {
             code_length: CodeLength::default(),
             chosen: None,
             purpose: None,
+            request: None,
             keys: test_keys(&["test"]),
             random: SeededRandom::new(seed),
             codes: Mutex::default(),
@@ -204,6 +207,7 @@ impl Scene {
             channel: Channel::Sms,
             rules: self.rules.clone(),
             quotas: self.quotas.clone(),
+            request: self.request,
         }
     }
 
@@ -235,6 +239,17 @@ impl Scene {
     /// If it is refused or the store fails.
     pub async fn started(&self) -> VerificationId {
         self.start().await.unwrap().loaded.id
+    }
+
+    /// Starts the next verification as a request that does not repeat another.
+    ///
+    /// # Panics
+    /// If it is refused or the store fails.
+    pub async fn started_anew(&mut self) -> VerificationId {
+        let request = self.request.take();
+        let id = self.started().await;
+        self.request = request;
+        id
     }
 
     /// The code of a verification.
@@ -276,7 +291,8 @@ impl Scene {
         code: &VerificationCode,
         digests: Vec<crate::keys::TaggedDigest>,
     ) -> CheckRequest {
-        CheckRequest { service: self.service, target, digits: code.len(), digests, rules: self.rules.clone() }
+        let (digits, rules) = (code.len(), self.rules.clone());
+        CheckRequest { service: self.service, target, digits, digests, rules, request: self.request }
     }
 
     /// Guesses by id.
@@ -422,5 +438,6 @@ fn admitted(outcome: AdmitOutcome) -> Result<Admitted, Refusal> {
     match outcome {
         AdmitOutcome::Admitted(admitted) => Ok(*admitted),
         AdmitOutcome::Refused { refusal, .. } => Err(refusal),
+        AdmitOutcome::Repeated(before) => panic!("a fresh request was taken for a repeated one: {before:?}"),
     }
 }

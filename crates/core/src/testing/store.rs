@@ -9,8 +9,8 @@ use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::store::{
-    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest,
-    Loaded, Rules, SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome,
+    InfoOutcome, InfoRequest, Loaded, ReplyRequest, Rules, SettleRequest, Settlement, Store, StoreError,
 };
 
 /// A verb of the store.
@@ -25,6 +25,9 @@ pub enum Verb {
     Info,
     Forget,
     Unlock,
+    BeginReply,
+    FinishReply,
+    AbandonReply,
     Purge,
     AcceptClock,
     Ready,
@@ -146,6 +149,18 @@ impl Store for FaultyStore {
 
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
         self.pass(Verb::Unlock, self.inner.unlock(service, phone, now)).await
+    }
+
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        self.pass(Verb::BeginReply, self.inner.begin_reply(request, now)).await
+    }
+
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError> {
+        self.pass(Verb::FinishReply, self.inner.finish_reply(finish, now)).await
+    }
+
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError> {
+        self.pass(Verb::AbandonReply, self.inner.abandon_reply(request)).await
     }
 
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {

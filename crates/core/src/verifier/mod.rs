@@ -7,6 +7,7 @@ mod error;
 mod identity;
 mod proof;
 mod read;
+mod reply;
 mod send;
 mod start;
 
@@ -24,6 +25,7 @@ pub use identity::{
     MAX_METADATA_ENTRIES, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES, MAX_NONCE_BYTES, MAX_PURPOSE_BYTES,
 };
 pub use read::{Forgotten, LimitsReport, Preview};
+pub use reply::{About, Begun, MAX_REPLY_BYTES, Reply, ReplyClaim, RequestScope};
 
 use crate::clock::Clock;
 use crate::code::VerificationCode;
@@ -36,7 +38,7 @@ use crate::random::Random;
 use crate::routing::Senders;
 use crate::sender::Channel;
 use crate::service::Service;
-use crate::store::{QuotaCharge, QuotaKey, Store};
+use crate::store::{QuotaCharge, QuotaKey, RequestDigest, Store};
 use crate::verification::Verification;
 
 /// How long a send may take altogether, a wait for a throttled provider included.
@@ -65,6 +67,8 @@ pub struct StartRequest {
     pub nonce: Option<String>,
     /// The caller's data, returned as given.
     pub metadata: BTreeMap<String, String>,
+    /// What tells this request from others, if it may come twice: the second sends nothing.
+    pub request: Option<RequestDigest>,
 }
 
 impl StartRequest {
@@ -95,9 +99,11 @@ pub struct ResendRequest {
     pub locale: Option<Locale>,
     /// The person's address.
     pub client_ip: Option<IpAddr>,
+    /// What tells this request from others, if it may come twice: the second sends nothing.
+    pub request: Option<RequestDigest>,
 }
 
-/// A message went out, or may have.
+/// A message went out, or may have; now, or when this very request came before.
 #[derive(Clone, Debug)]
 pub struct Started {
     /// The verification.
@@ -173,6 +179,8 @@ pub struct VerifierParts {
 pub struct Verifier {
     parts: Arc<VerifierParts>,
     tasks: TaskTracker,
+    /// Requests that end even if nobody waits for their answer.
+    requests: TaskTracker,
 }
 
 impl fmt::Debug for Verifier {
@@ -185,11 +193,14 @@ impl Verifier {
     /// A verifier of these parts.
     #[must_use]
     pub fn new(parts: VerifierParts) -> Self {
-        Self { parts: Arc::new(parts), tasks: TaskTracker::new() }
+        Self { parts: Arc::new(parts), tasks: TaskTracker::new(), requests: TaskTracker::new() }
     }
 
-    /// Waits until every send that was admitted has its outcome recorded. New starts are still served meanwhile.
+    /// Waits until every send that was admitted has its outcome recorded and every detached request has ended. New starts are still
+    /// served meanwhile.
     pub async fn drain(&self) {
+        self.requests.close();
+        self.requests.wait().await;
         self.tasks.close();
         self.tasks.wait().await;
     }

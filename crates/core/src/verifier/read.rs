@@ -12,7 +12,9 @@ use crate::message::{Composed, preview};
 use crate::phone_number::PhoneNumber;
 use crate::routing::Route;
 use crate::service::Service;
-use crate::store::{CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal};
+use crate::store::{
+    CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal, RequestDigest,
+};
 use crate::verification::Verification;
 
 /// How the limits of a number stand.
@@ -52,6 +54,21 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; nothing was counted unless it is [`VerifyError::Store`].
     pub async fn check(&self, service: &Service, target: CheckTarget, guess: &str) -> Result<Checked, VerifyError> {
+        self.check_once(service, target, guess, None).await
+    }
+
+    /// Like [`check`](Self::check), for a request that may come twice: as long as no other guess was compared since, the second
+    /// counts nothing and is answered as the first was.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; nothing was counted unless it is [`VerifyError::Store`].
+    pub async fn check_once(
+        &self,
+        service: &Service,
+        target: CheckTarget,
+        guess: &str,
+        request: Option<RequestDigest>,
+    ) -> Result<Checked, VerifyError> {
         let code = VerificationCode::parse(guess)?;
         let keys = &self.parts.keys;
         let (target, digests) = match target {
@@ -63,8 +80,8 @@ impl Verifier {
                 (target, keys.guess_by_number(&service.id(), &phone, &code))
             }
         };
-        let check =
-            CheckRequest { service: service.id(), target, digits: code.len(), digests, rules: service.rules().clone() };
+        let (digits, rules) = (code.len(), service.rules().clone());
+        let check = CheckRequest { service: service.id(), target, digits, digests, rules, request };
         let proof_id = self.next_proof_id()?;
         let (loaded, valid) = match self.parts.store.check(check, self.parts.clock.now()).await? {
             CheckOutcome::Approved(loaded) => (loaded, true),

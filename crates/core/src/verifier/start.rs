@@ -63,6 +63,7 @@ impl Verifier {
                 channel: request.channel,
                 rules: service.rules().clone(),
                 quotas: this.address_charges(&service, request.client_ip),
+                request: request.request,
             };
             this.admit_and_send(&service, admission, request.locale, None).await
         })
@@ -115,6 +116,7 @@ impl Verifier {
             channel: request.channel,
             rules: service.rules().clone(),
             quotas: self.address_charges(service, request.client_ip),
+            request: request.request,
         };
         let fresh = Fresh { identity, code, composed };
         self.admit_and_send(service, admission, request.locale, Some(fresh)).await
@@ -183,6 +185,11 @@ impl Verifier {
         let outcome = self.parts.store.admit(admission, self.parts.clock.now()).await?;
         let Admitted { loaded, created } = match outcome {
             AdmitOutcome::Admitted(admitted) => *admitted,
+            AdmitOutcome::Repeated(before) => {
+                let identity = self.identity_of(&before.loaded)?;
+                let verification = self.view(&before.loaded, identity, None);
+                return Ok(Started { verification, created: before.created });
+            }
             AdmitOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
         };
         let opened = match fresh {

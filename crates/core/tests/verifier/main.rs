@@ -12,6 +12,7 @@ mod leaks;
 mod outcomes;
 mod proofs;
 mod reading;
+mod repeats;
 mod requests;
 mod sending;
 

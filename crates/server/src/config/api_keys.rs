@@ -63,6 +63,10 @@ pub(super) fn read(reader: &mut Reader<'_>, profile: Profile, listen: Option<Soc
     }
     if profile == Profile::Dev && listen.is_some_and(|listen| listen.ip().is_loopback()) {
         let secret = SecretHash::of(DEV_API_KEY);
+        if api_keys.iter().any(|key| key.name == DEV_API_KEY && key.secret != secret) {
+            // Callers are told apart by their names: one must not get another's kept replies.
+            reader.refuse("api_keys", "verifyd dev has a key named dev of its own; give this one another name");
+        }
         if api_keys.iter().all(|key| key.secret != secret) {
             api_keys.push(ApiKey { name: DEV_API_KEY.to_owned(), secret, service: None, scopes: Scope::ALL.to_vec() });
         }

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
+use verifyd_core::store::REPLY_LEASE;
 use verifyd_senders::twilio::TwilioConfig;
 
 use super::reader::Reader;
@@ -15,6 +16,10 @@ use super::value::Value;
 use super::{Environment, Profile, twilio};
 
 const DEADLINE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(120);
+/// What a request may take beside its send: the verifier's grace, the store, the recording of the outcome.
+const BESIDE_THE_SEND_S: u64 = 30;
+// A repeat must never run beside the request that it repeats while that may still be sending.
+const _: () = assert!(DEADLINE.end().as_secs() + BESIDE_THE_SEND_S < REPLY_LEASE.as_secs());
 
 /// Why messages go to the inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,14 +86,20 @@ fn caller(headers: &HeaderMap, app: &App) -> Result<Caller, Problem> {
     app.api_keys.find(secret).ok_or_else(|| Problem::unauthorized("this API key is not known"))
 }
 
+/// Who calls, noted for the log line; what they may do is asked by [`Allowed`].
+pub(crate) fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
+    let caller = caller(&parts.headers, app)?;
+    if let Some(by) = parts.extensions.get::<CalledBy>() {
+        by.note(&caller);
+    }
+    Ok(caller)
+}
+
 impl<N: Need> FromRequestParts<Arc<App>> for Allowed<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = caller(&parts.headers, app)?;
-        if let Some(by) = parts.extensions.get::<CalledBy>() {
-            by.note(&caller);
-        }
+        let caller = authenticate(parts, app)?;
         if caller.may(N::SCOPE) {
             return Ok(Self(caller, PhantomData));
         }

@@ -74,6 +74,10 @@ impl Problem {
             .after(Duration::from_secs(1))
     }
 
+    pub(crate) fn idempotency_conflict(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::IdempotencyConflict, detail)
+    }
+
     fn internal() -> Self {
         let detail = "something that must not happen did; the log of the server has it under the request id";
         Self::new(ErrorCode::Internal, detail)
@@ -173,7 +177,7 @@ fn refused(at: Timestamp, refusal: &Refusal) -> Problem {
         }
         Refusal::Conflict => {
             let detail = "a verification with another code or purpose is pending for this number; cancel it first";
-            Problem::new(ErrorCode::IdempotencyConflict, detail)
+            Problem::idempotency_conflict(detail)
         }
         Refusal::WrongLength { digits } => wrong_length(*digits),
         Refusal::MaxChecks { retry_at: Some(retry_at) } => {

@@ -63,6 +63,17 @@ pub(crate) fn current_request() -> Option<Arc<str>> {
     REQUEST_ID.try_with(Arc::clone).ok()
 }
 
+/// `work` as a part of the request whose handler is running now, for a task of its own.
+pub(crate) fn in_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let id = current_request();
+    async move {
+        match id {
+            Some(id) => REQUEST_ID.scope(id, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// A route that logs and counts: axum's own middleware function would box the request twice more.
 #[derive(Clone, Debug)]
 struct Logged<S> {

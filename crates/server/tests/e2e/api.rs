@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::program::{API_KEY, GLANCE, PATIENCE, Running};
@@ -26,6 +26,8 @@ pub(crate) struct Answer {
     pub(crate) json: Value,
     /// `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
+    /// Whether it is one that was given before.
+    pub(crate) replayed: bool,
 }
 
 impl Answer {
@@ -69,7 +71,18 @@ impl Api {
 
     /// A request with the key and, if it is not null, a JSON body; `Err` if no answer came.
     pub(crate) async fn try_call(&self, method: Method, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
-        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        self.send(request, body).await
+    }
+
+    /// A POST that can be repeated; `Err` if no answer came.
+    pub(crate) async fn keyed(&self, key: &str, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
+        let request = self.client.post(format!("{}{path}", self.base)).header("idempotency-key", key);
+        self.send(request, body).await
+    }
+
+    async fn send(&self, request: RequestBuilder, body: &Value) -> Result<Answer, reqwest::Error> {
+        let request = request.bearer_auth(&self.key);
         let request = match body {
             Value::Null => request,
             body => request.header("content-type", "application/json").body(body.to_string()),
@@ -77,9 +90,10 @@ impl Api {
         let response = request.send().await?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+        let replayed = response.headers().contains_key("idempotent-replayed");
         let text = response.text().await?;
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, text, json, retry_after })
+        Ok(Answer { status, text, json, retry_after, replayed })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

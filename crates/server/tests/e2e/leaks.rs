@@ -21,6 +21,7 @@ const OTHER_NUMBER: &str = "+442071838750";
 const OWN_CODE: &str = "8341058341";
 const METADATA: &str = "canary-metadata-nightingale";
 const NONCE: &str = "canary-nonce-woodpecker";
+const IDEMPOTENCY_KEY: &str = "canary-idempotency-key-goldfinch";
 const CLIENT_IP: &str = "203.0.113.77";
 const TWILIO_TOKEN: &str = "canary5token0canary5token0canary";
 const MASTER_KEY: [u8; 32] = *b"canary master key of 32 bytes!!!";
@@ -45,6 +46,7 @@ impl Canaries {
             ("provider's token", TWILIO_TOKEN),
             ("metadata", METADATA),
             ("nonce", NONCE),
+            ("idempotency key", IDEMPOTENCY_KEY),
             ("address", CLIENT_IP),
         ] {
             canaries.add(name, text.as_bytes());
@@ -129,14 +131,18 @@ async fn good_day(api: &Api, server: &Running, canaries: &mut Canaries) {
         "to": "(415) 555-0199", "client_ip": CLIENT_IP, "nonce": NONCE, "purpose": "login", "metadata": { "note": METADATA },
     });
     api.post("/v1/preview", confided.clone()).await.expect(200);
-    let started = api.post("/v1/verifications", confided).await.expect(201);
+    // Kept replies hold the number, the code and what was confided.
+    let started = api.keyed(IDEMPOTENCY_KEY, "/v1/verifications", &confided).await.unwrap().expect(201);
+    assert!(api.keyed(IDEMPOTENCY_KEY, "/v1/verifications", &confided).await.unwrap().replayed);
+    api.keyed(IDEMPOTENCY_KEY, "/v1/verifications", &json!({})).await.unwrap().problem(409, "idempotency_conflict");
     let id = started["id"].as_str().unwrap();
     let code = started["test_code"].as_str().unwrap();
     canaries.digits("code", code);
     canaries.digits("wrong guess", &wrong(code, 1_234_567));
     api.post(&format!("/v1/verifications/{id}/resend"), json!({})).await.expect(200);
     api.post(&format!("/v1/verifications/{id}/check"), json!({ "code": wrong(code, 1_234_567) })).await.expect(200);
-    let approved = api.check(NUMBER, code).await.expect(200);
+    let guess = json!({ "to": NUMBER, "code": code });
+    let approved = api.keyed(IDEMPOTENCY_KEY, "/v1/verifications/check", &guess).await.unwrap().expect(200);
     let proof = approved["proof"].as_str().unwrap();
     canaries.add("proof's signature", proof.rsplit('.').next().unwrap().as_bytes());
     api.load(id).await.expect(200);

@@ -19,6 +19,7 @@ mod full_disk;
 mod garbage;
 mod keys;
 mod leaks;
+mod lost_reply;
 mod parallel;
 mod program;
 mod prompt;

@@ -22,7 +22,7 @@ pub(crate) fn serve(dir: &Path, twilio: &FakeTwilio) -> Program {
 }
 
 /// The code in the text of the `index`th message that reached the fake.
-fn code_in(twilio: &FakeTwilio, index: usize) -> String {
+pub(crate) fn code_in(twilio: &FakeTwilio, index: usize) -> String {
     let body = twilio.requests()[index].parameter("Body").unwrap();
     let code = body.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6);
     code.unwrap_or_else(|| panic!("no code in {body}")).to_owned()

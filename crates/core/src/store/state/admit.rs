@@ -29,6 +29,9 @@ impl State {
     pub fn admit(&mut self, admission: &Admission, now: Timestamp) -> Result<AdmitOutcome, StoreError> {
         let now = self.observe(now)?;
         let refused = |refusal| Ok(AdmitOutcome::Refused { at: now, refusal });
+        if let Some(before) = self.admitted_before(admission, now)? {
+            return Ok(AdmitOutcome::Repeated(Box::new(before)));
+        }
         let (phone_hash, found) = match &admission.target {
             SendTarget::Start { phone, .. } => (*phone, None),
             SendTarget::Resend { id } => match self.verification(id)? {
@@ -250,6 +253,7 @@ fn create(
         locale: new.locale.as_str().into(),
         checks_used: 0,
         last_check_at: None,
+        last_check_by: None,
         deliveries: Vec::with_capacity(1),
     }
 }
@@ -267,5 +271,6 @@ fn admitted_delivery(admission: &Admission, now: Timestamp) -> DeliveryRecord {
         segments: 0,
         price: None,
         error_code: None,
+        request: admission.request,
     }
 }

@@ -17,6 +17,9 @@ impl State {
     pub fn check(&mut self, check: &CheckRequest, now: Timestamp) -> Result<CheckOutcome, StoreError> {
         let now = self.observe(now)?;
         let refused = |refusal| Ok(CheckOutcome::Refused { at: now, refusal });
+        if let Some(before) = self.compared_before(check, now)? {
+            return Ok(before);
+        }
         let Some((id, mut record)) = self.target_of(check)? else { return refused(Refusal::NotFound) };
         let mut phone = self.phone(&record.phone)?;
         if let Err(refusal) = judge(check, &record, &mut phone, now) {
@@ -25,6 +28,7 @@ impl State {
         let right = compare(check, &record);
         record.checks_used += 1;
         record.last_check_at = Some(now);
+        record.last_check_by = check.request;
         let service = phone.service_mut(check.service);
         if right {
             service.failures_in_a_row = 0;

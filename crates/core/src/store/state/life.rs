@@ -30,6 +30,10 @@ impl State {
         delivery.price = settle.price.clone().map(Box::new);
         delivery.error_code = settle.error_code.as_deref().map(Into::into);
         delivery.refunded = settle.refund;
+        if settle.status == crate::sender::DeliveryStatus::Failed {
+            // Its request had no effect, and was told so: a repeat sends anew.
+            delivery.request = None;
+        }
         let admitted_at = delivery.at;
         if settle.refund {
             self.refund(settle, &record.phone, admitted_at, now)?;
@@ -115,7 +119,7 @@ impl State {
         Ok(Loaded { at: now, id, record, standing })
     }
 
-    /// Erases the verifications of a number; its counters stay.
+    /// Erases the verifications of a number and its kept replies; its counters stay.
     ///
     /// # Errors
     /// [`StoreError`] if the state cannot decide.
@@ -136,9 +140,9 @@ impl State {
             verifications += usize::from(self.verification(id)?.is_some());
             self.delete::<VerificationRecord>(*id.as_bytes());
         }
-        if !erased.is_empty() {
-            self.put_phone(phone_hash, phone, now)?;
-        }
+        phone.forget(service, now);
+        self.put_phone(phone_hash, phone, now)?;
+        self.look_for_forgotten_replies();
         Ok(ForgetOutcome { verifications })
     }
 

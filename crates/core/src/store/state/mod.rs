@@ -3,14 +3,16 @@
 //! A verb changes records and remembers which, with what was there before ([`Write`]). A durable owner journals the changed
 //! records before it answers, or puts back what was there ([`State::undo`]) when it could not. One owner calls it at a time.
 //!
-//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `table` (packed records) over `heap`
-//! (their bytes).
+//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `reply` (kept replies), `repeat`
+//! (requests that come again), `table` (packed records) over `heap` (their bytes).
 
 mod admit;
 mod check;
 mod heap;
 mod info;
 mod life;
+mod repeat;
+mod reply;
 mod standing;
 mod table;
 
@@ -20,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use table::{BadRecord, RecordKey};
 
+use self::reply::Claims;
 use self::table::{Kind, Table, pack, unpack};
-use super::record::{MetaRecord, PhoneRecord, QuotaRecord, Status, VerificationRecord};
+use super::record::{MetaRecord, PhoneRecord, QuotaRecord, ReplyRecord, Status, VerificationRecord};
 use super::{MAX_CLOCK_STEP_BACK, QuotaKey, Refusal, StoreError};
 use crate::clock::Timestamp;
 use crate::id::VerificationId;
@@ -36,7 +39,8 @@ pub const MAX_VERIFICATIONS_PER_PHONE: usize = 16;
 /// How much a store may hold and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateOptions {
-    /// The most records (verifications, numbers, addresses); beyond it new starts are refused and nothing is evicted early.
+    /// The most records (verifications, numbers, addresses, kept replies); beyond it new starts are refused and nothing is evicted
+    /// early.
     pub max_records: usize,
     /// How long a verification stays readable after its life ended.
     pub retention: Duration,
@@ -67,6 +71,11 @@ pub struct State {
     /// Where records are packed before they go to the table.
     packed: Vec<u8>,
     options: StateOptions,
+    claims: Claims,
+    /// The shard that the table sweeps next: it takes them in turn.
+    next_sweep: u8,
+    /// How many sweeps still look for replies about forgotten numbers.
+    sweeps_for_forgotten: u16,
 }
 
 impl From<BadRecord> for StoreError {
@@ -91,18 +100,32 @@ impl Packed for QuotaRecord {
     const KIND: Kind = Kind::Quota;
 }
 
+impl Packed for ReplyRecord {
+    const KIND: Kind = Kind::Reply;
+}
+
 impl State {
     /// An empty state.
     #[must_use]
     pub fn new(options: StateOptions) -> Self {
-        let meta = MetaRecord::default();
-        Self { table: Table::new(), meta, meta_changed: false, writes: Vec::new(), packed: Vec::new(), options }
+        Self {
+            table: Table::new(),
+            meta: MetaRecord::default(),
+            meta_changed: false,
+            writes: Vec::new(),
+            packed: Vec::new(),
+            options,
+            claims: Claims::default(),
+            next_sweep: 0,
+            // A process that ended may have had sweeps before it.
+            sweeps_for_forgotten: reply::SHARDS,
+        }
     }
 
-    /// How many records it holds.
+    /// How many records it holds, those that claimed requests will become included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.claims.len()
     }
 
     /// Whether it holds nothing.
@@ -185,7 +208,9 @@ impl State {
             self.meta.latest = now;
             self.meta_changed = true;
         }
-        self.table.sweep(self.meta.latest)
+        let shard = self.next_sweep;
+        self.next_sweep = shard.wrapping_add(1);
+        self.drop_forgotten_replies(shard) + self.table.sweep(self.meta.latest)
     }
 
     /// The instant of a verb that decides.
@@ -242,8 +267,10 @@ impl State {
                     quota.tat = gcra::clamp_to(quota.tat, quota.full, now);
                     self.put(key.id, &quota, gcra::free_at(quota.tat))?;
                 }
+                Kind::Reply => self.clamp_reply(key.id, now)?,
             }
         }
+        self.claims.clear();
         self.meta = MetaRecord { latest: now, clock_fault: false };
         self.meta_changed = true;
         Ok(())

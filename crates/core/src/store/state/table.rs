@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Verification = 1,
     Phone = 2,
     Quota = 3,
+    Reply = 4,
 }
 
 /// The key of a record: its kind and 16 unpredictable bytes (a random id or a keyed hash).
@@ -47,6 +48,7 @@ impl RecordKey {
             1 => Kind::Verification,
             2 => Kind::Phone,
             3 => Kind::Quota,
+            4 => Kind::Reply,
             _ => return Err(BadRecord),
         };
         Ok(Self { kind, id: id.try_into().map_err(|_source| BadRecord)? })

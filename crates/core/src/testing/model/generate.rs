@@ -53,10 +53,11 @@ pub(super) fn next(random: &SeededRandom) -> Op {
             Op::Settle { back: back(random), delivery: small(random, 4), failed, refund }
         }
         660..700 => Op::Cancel { back: back(random), stranger },
-        700..720 => Op::Load { back: back(random) },
-        720..750 => Op::Info { service, phone, address },
-        750..830 => Op::Advance { ms: span_ms(random) },
-        830..920 => Op::AdvanceToTold { back: small(random, 6), before: random.chance(50) },
+        700..708 => Op::Load { back: back(random) },
+        708..726 => Op::Info { service, phone, address },
+        726..770 => Op::Repeat,
+        770..840 => Op::Advance { ms: span_ms(random) },
+        840..920 => Op::AdvanceToTold { back: small(random, 6), before: random.chance(50) },
         920..930 => Op::StepBack { ms: step_back_ms(random) },
         930..950 => Op::AcceptClock,
         950..958 => Op::Restart,

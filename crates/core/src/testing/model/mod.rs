@@ -10,6 +10,7 @@ mod generate;
 mod op;
 mod oracle;
 mod oracle_limits;
+mod repeat;
 mod reproductions;
 mod world;
 

@@ -40,6 +40,8 @@ pub enum Op {
     Check { back: u8, guess: Guess, stranger: bool },
     /// A guess by number; right, wrong or too long for the newest verification of the number.
     CheckNumber { service: u8, phone: u8, guess: Guess },
+    /// The last start, resend or guess comes again, because its reply was lost.
+    Repeat,
     /// The outcome of the `delivery`-th send, counted from the newest.
     Settle { back: u8, delivery: u8, failed: bool, refund: bool },
     /// The end of a pending verification.

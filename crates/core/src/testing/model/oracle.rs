@@ -5,10 +5,10 @@
 
 use super::oracle_limits::{Bucket, Counted, Taken, millis};
 use crate::limits::{LimitName, Rate};
-use crate::store::Rules;
+use crate::store::{RequestDigest, Rules};
 
 const CLAMPED_MS: u64 = 300_000;
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 const MOST_DELIVERIES: usize = 32;
 const MOST_LIVES_OF_AN_ACCOUNT: usize = 16;
 
@@ -30,6 +30,7 @@ pub(super) struct Send {
     pub(super) failed: bool,
     pub(super) refunded: bool,
     pub(super) charges: Vec<(usize, Rate)>,
+    pub(super) request: Option<RequestDigest>,
 }
 
 /// A verification.
@@ -43,6 +44,7 @@ pub(super) struct Life {
     pub(super) end: Option<End>,
     pub(super) checks: u32,
     pub(super) last_check_at: u64,
+    pub(super) last_check_by: Option<RequestDigest>,
     pub(super) sends: Vec<Send>,
     pub(super) maybe_gone: bool,
 }
@@ -62,6 +64,7 @@ pub(super) struct Account {
 pub(super) struct Line {
     pub(super) sends: Taken,
     kept_until: u64,
+    forgotten_until: u64,
 }
 
 /// Why not.
@@ -105,6 +108,8 @@ pub(super) struct Oracle {
     lines: Vec<Line>,
     pub(super) buckets: Vec<Bucket>,
     retention_ms: u64,
+    /// The request that is under way, if it can be repeated.
+    pub(super) request: Option<RequestDigest>,
 }
 
 /// The clock went back too far.
@@ -166,6 +171,7 @@ impl Oracle {
             lines: vec![Line::default(); phones],
             buckets: vec![Bucket::default(); buckets],
             retention_ms,
+            request: None,
         }
     }
 
@@ -348,8 +354,8 @@ impl Oracle {
         let number = &mut self.lines[usize::from(phone)];
         number.sends.take(rules.sends_per_phone_all_services, at);
         number.kept_until = number.kept_until.max(at + window).max(kept_for_reading);
-        let charges = charges.to_vec();
-        self.lives[life].sends.push(Send { at, settled: false, failed: false, refunded: false, charges });
+        let (charges, request) = (charges.to_vec(), self.request);
+        self.lives[life].sends.push(Send { at, settled: false, failed: false, refunded: false, charges, request });
     }
 
     /// Begins a life; the seventeenth of an account erases the first.
@@ -371,6 +377,7 @@ impl Oracle {
         let (service, phone) = (self.lives[life].service, self.lives[life].phone);
         self.lives[life].checks += 1;
         self.lives[life].last_check_at = at;
+        self.lives[life].last_check_by = self.request;
         let account = self.account_mut(service, phone);
         if right {
             account.row = 0;
@@ -392,6 +399,7 @@ impl Oracle {
         let (service, phone) = (self.lives[life].service, self.lives[life].phone);
         let record = &mut self.lives[life].sends[send];
         (record.settled, record.failed, record.refunded) = (true, failed, refund);
+        record.request = record.request.filter(|_| !failed);
         let (taken_at, charges) = (record.at, record.charges.clone());
         if refund {
             self.account_mut(service, phone).sends.give_back(taken_at);
@@ -409,6 +417,7 @@ impl Oracle {
     /// Forgets, and says how many lives there were at least and at most: those past their retention may be gone already.
     pub(super) fn forget(&mut self, service: Option<u8>, phone: u8, at: u64) -> std::ops::RangeInclusive<usize> {
         let (mut least, mut most) = (0, 0);
+        self.lines[usize::from(phone)].forgotten_until = at + DAY_MS;
         for index in 0..self.accounts.len() {
             if service.is_some_and(|service| usize::from(service) != index) {
                 continue;
@@ -433,7 +442,7 @@ impl Oracle {
             let rows = self.accounts.iter().map(|account| &account[phone]).filter(|account| account.row > 0);
             let kept_ms = |row| if row < 10 { 30 * DAY_MS } else { 366 * DAY_MS };
             let rows_until = rows.map(|account| account.last_failure_at + kept_ms(account.row)).max().unwrap_or(0);
-            if self.lines[phone].kept_until.max(rows_until) <= at {
+            if self.lines[phone].kept_until.max(self.lines[phone].forgotten_until).max(rows_until) <= at {
                 self.lines[phone] = Line::default();
                 for accounts in &mut self.accounts {
                     accounts[phone] = Account::default();
@@ -461,6 +470,7 @@ impl Oracle {
 
     fn clamp_line(&mut self, phone: usize, now: u64) {
         let line = &mut self.lines[phone];
+        line.forgotten_until = line.forgotten_until.min(now + DAY_MS);
         let mut logs = vec![&mut line.sends];
         let mut failures = Vec::new();
         for account in self.accounts.iter_mut().map(|accounts| &mut accounts[phone]) {

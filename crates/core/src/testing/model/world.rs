@@ -15,7 +15,8 @@ use crate::id::{DeliveryId, VerificationId};
 use crate::limits::{LimitName, Rate};
 use crate::sender::DeliveryStatus;
 use crate::store::{
-    AdmitOutcome, CancelOutcome, CheckOutcome, InfoOutcome, Loaded, QuotaCharge, Refusal, Settlement, Store, StoreError,
+    AdmitOutcome, CancelOutcome, CheckOutcome, InfoOutcome, Loaded, QuotaCharge, Refusal, RequestDigest, Settlement,
+    Store, StoreError,
 };
 use crate::testing::{Scene, StoreFactory, test_keys};
 
@@ -35,13 +36,16 @@ type Charges = Vec<(usize, Rate)>;
 /// Both sides, and how the store's ids go with the oracle's indexes.
 #[derive(Debug)]
 pub(super) struct World {
-    scene: Scene,
-    oracle: Oracle,
+    pub(super) scene: Scene,
+    pub(super) oracle: Oracle,
     profile: Profile,
     keys: usize,
     ids: Vec<VerificationId>,
     deliveries: Vec<Vec<(DeliveryId, SmallVec<[QuotaCharge; 3]>)>>,
     told: Vec<u64>,
+    /// The last start, resend or guess, and how many there were.
+    pub(super) last: Option<(Op, Option<RequestDigest>)>,
+    pub(super) requests: u64,
 }
 
 impl World {
@@ -58,12 +62,17 @@ impl World {
             ids: Vec::new(),
             deliveries: Vec::new(),
             told: Vec::new(),
+            last: None,
+            requests: 0,
         }
     }
 
     /// Does one operation on both sides.
     pub(super) async fn step(&mut self, factory: &dyn StoreFactory, op: Op) -> Verdict {
+        let Some(op) = self.request_of(op) else { return Ok(()) };
         match op {
+            // The request itself stands in its place.
+            Op::Repeat => Ok(()),
             Op::Start { service, phone, address, code, purpose } => {
                 self.start((service, phone), address, code, purpose).await
             }
@@ -187,6 +196,8 @@ impl World {
         let delivery = request.delivery;
         let outcome = self.scene.store.admit(request, self.scene.now).await;
         let Ok(at) = self.oracle.observe(self.now()) else { return clock_went_back(outcome) };
+        let lives = self.oracle.account(service, phone).lives.clone();
+        let Some(outcome) = self.same_repeat(&lives, outcome, at)? else { return Ok(()) };
         let pending = self.oracle.newest(service, phone).map(|life| &self.oracle.lives[life]);
         let conflict = pending.filter(|life| life.over(at).is_none()).is_some_and(|life| {
             code.is_some_and(|code| code != life.code) || (purpose.is_some() && purpose != life.purpose)
@@ -212,6 +223,7 @@ impl World {
                 end: None,
                 checks: 0,
                 last_check_at: 0,
+                last_check_by: None,
                 sends: Vec::new(),
                 maybe_gone: false,
             })
@@ -248,7 +260,7 @@ impl World {
         self.same_stand(life, seen, at)
     }
 
-    fn same_stand(&mut self, life: usize, seen: &Loaded, at: u64) -> Verdict {
+    pub(super) fn same_stand(&mut self, life: usize, seen: &Loaded, at: u64) -> Verdict {
         same("id", &self.ids[life], &seen.id)?;
         let expected = self.oracle.stand(life, at);
         same("standing", &expected, &seen_stand(seen))?;
@@ -263,6 +275,8 @@ impl World {
         let delivery = request.delivery;
         let outcome = self.scene.store.admit(request, self.scene.now).await;
         let Ok(at) = self.oracle.observe(self.now()) else { return clock_went_back(outcome) };
+        let own = (!stranger).then_some(life);
+        let Some(outcome) = self.same_repeat(own.as_slice(), outcome, at)? else { return Ok(()) };
         let owner = &self.oracle.lives[life];
         let expected = match owner.over(at) {
             _ if stranger => Err(Why::NotFound),
@@ -290,7 +304,8 @@ impl World {
         self.act_for(life, stranger, None);
         let request = self.scene.guess_by_id(self.ids[life], &self.code_of(life, guess));
         let outcome = self.scene.store.check(request, self.scene.now).await;
-        self.checked(outcome, (!stranger).then_some(life), guess)
+        let life = (!stranger).then_some(life);
+        self.checked(outcome, life.as_slice(), life, guess)
     }
 
     async fn check_number(&mut self, service: u8, phone: u8, guess: Guess) -> Verdict {
@@ -301,11 +316,20 @@ impl World {
             None => VerificationCode::parse("000000").unwrap(),
         };
         let outcome = self.scene.store.check(self.scene.guess_by_number(&code), self.scene.now).await;
-        self.checked(outcome, newest, guess)
+        let lives = self.oracle.account(service, phone).lives.clone();
+        self.checked(outcome, &lives, newest, guess)
     }
 
-    fn checked(&mut self, outcome: Result<CheckOutcome, StoreError>, life: Option<usize>, guess: Guess) -> Verdict {
+    /// `lives` are those among which a repeated guess is looked for.
+    fn checked(
+        &mut self,
+        outcome: Result<CheckOutcome, StoreError>,
+        lives: &[usize],
+        life: Option<usize>,
+        guess: Guess,
+    ) -> Verdict {
         let Ok(at) = self.oracle.observe(self.now()) else { return clock_went_back(outcome) };
+        let Some(outcome) = self.same_answer(lives, outcome, at)? else { return Ok(()) };
         let expected = match life.map(|life| &self.oracle.lives[life]) {
             None => Err(Why::NotFound),
             Some(life) => match life.over(at) {

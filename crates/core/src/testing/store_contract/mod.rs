@@ -12,6 +12,8 @@ pub mod guesses;
 pub mod life;
 pub mod limits;
 pub mod refunds;
+pub mod repeats;
+pub mod replies;
 pub mod restart;
 pub mod sends;
 
@@ -42,6 +44,11 @@ macro_rules! store_contract_tests {
             refunds: refund_gives_back_everything, refund_happens_once, no_refund_without_asking,
                 all_failed_is_failed, one_taken_message_keeps_it_pending, refund_reaches_only_its_own_delivery,
                 a_late_refund_is_no_credit, settlement_of_strangers_is_ignored;
+            repeats: a_repeated_start_sends_nothing, a_repeated_resend_sends_nothing, a_failed_send_is_tried_again,
+                a_repeated_right_check_is_right_again, a_repeated_wrong_check_costs_once, a_request_is_remembered_for_a_day;
+            replies: a_request_is_begun_once, parallel_requests_begin_once, a_reply_is_kept_for_a_day,
+                an_abandoned_request_runs_anew, a_lease_ends, only_what_was_begun_is_kept, a_forgotten_reply_is_gone,
+                a_forgotten_reply_is_gone_before_it_is_swept, replies_count_as_records, replies_follow_the_clock;
             restart: restart_changes_nothing, restart_between_every_step, a_restart_remembers_when_it_swept;
             sends: parallel_starts_are_one_verification, parallel_starts_with_delays_admit_one, resend_delays_escalate,
                 resend_delay_ends_with_the_verification, max_sends_until_the_end, max_sends_tells_when_a_start_works, a_code_for_one_number_approves_no_other, order_of_refusals,

@@ -142,7 +142,7 @@ pub async fn a_code_for_one_number_approves_no_other(factory: &dyn StoreFactory)
     }
     let admitted = match scene.store.admit(other, scene.now).await.unwrap() {
         AdmitOutcome::Admitted(admitted) => admitted,
-        AdmitOutcome::Refused { refusal, .. } => panic!("{refusal:?}"),
+        other => panic!("{other:?}"),
     };
     assert!(admitted.created && admitted.loaded.id != first);
     assert_eq!(admitted.loaded.standing.sends_per_phone.used, 2, "the limits are shared");

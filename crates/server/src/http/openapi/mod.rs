@@ -93,8 +93,13 @@ fn complete(mut document: OpenApi) -> OpenApi {
             let needed = needs_a_body(body, &components);
             body.required = Some(if needed { Required::True } else { Required::False });
         }
-        for response in operation.responses.responses.values_mut() {
+        let repeatable = operation.parameters.iter().flatten().any(|parameter| parameter.name == "Idempotency-Key");
+        for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response {
+                if repeatable && status.starts_with('2') {
+                    let header = Header::new(schema::replayed());
+                    response.headers.insert("Idempotent-Replayed".to_owned(), RefOr::T(header));
+                }
                 let mut header = Header::new(schema::request_id());
                 header.description =
                     Some("Under this id the log has the request; a short plain one of yours is taken over.".to_owned());

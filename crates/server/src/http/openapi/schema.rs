@@ -1,5 +1,6 @@
 //! The schemas of single fields. Every bound is the constant that the rule itself uses.
 
+use crate::http::v1::MAX_KEY_BYTES;
 use utoipa::openapi::Ref;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::schema::{
@@ -254,16 +255,18 @@ pub(crate) fn limit_name() -> ObjectBuilder {
     word("Its name.", LimitName::ALL.map(LimitName::as_str))
 }
 
-/// The longest `Idempotency-Key`, in characters.
-const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
-
 /// The header with which a request may be repeated: printable ASCII.
 pub(crate) fn idempotency_key() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^[!-~]+$"))
-        .max_length(Some(MAX_IDEMPOTENCY_KEY_CHARS))
+        .max_length(Some(MAX_KEY_BYTES))
         .examples(["6f3b7c2e-8d0a-4c57-9f6e-2b1d3c4e5f60"])
+}
+
+/// Whether an answer is the one that was given before.
+pub(super) fn replayed() -> ObjectBuilder {
+    word("There only if this answer was given before, to the first request with this `Idempotency-Key`.", ["true"])
 }
 
 /// The id of a request.

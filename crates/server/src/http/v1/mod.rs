@@ -1,6 +1,7 @@
 //! Version 1 of the API: JSON in, JSON out, problem documents for everything else. One file an endpoint group.
 
 mod body;
+mod idempotency;
 mod limits;
 mod params;
 mod path;
@@ -12,22 +13,33 @@ mod verifications;
 
 use std::sync::Arc;
 
+use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::idempotency::MAX_KEY_BYTES;
+use self::idempotency::once;
 use super::app::App;
+
+/// A POST with its operation, which honours `Idempotency-Key`.
+macro_rules! once {
+    ($handler:path) => {{
+        let (schemas, paths, _route) = routes!($handler);
+        (schemas, paths, post(once($handler)))
+    }};
+}
 
 /// The routes of version 1, in the order of the page, with their operations.
 pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(verifications::start))
-        .routes(routes!(verifications::check))
-        .routes(routes!(verifications::check_by_number))
+        .routes(once!(verifications::start))
+        .routes(once!(verifications::check))
+        .routes(once!(verifications::check_by_number))
         .routes(routes!(verifications::load))
-        .routes(routes!(verifications::resend))
-        .routes(routes!(verifications::cancel))
-        .routes(routes!(preview::preview))
+        .routes(once!(verifications::resend))
+        .routes(once!(verifications::cancel))
+        .routes(once!(preview::preview))
         .routes(routes!(limits::limits))
         .routes(routes!(phones::forget))
-        .routes(routes!(phones::unlock))
+        .routes(once!(phones::unlock))
 }

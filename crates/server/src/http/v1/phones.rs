@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use verifyd_core::phone_number::PhoneNumber;
 
 use super::body::{EmptyBody, Json, ServiceBody};
+use super::idempotency::Requested;
 use super::params::{IdempotencyKey, NumberInPath};
 use super::path::Segment;
 use super::problems::{ForgetProblems, UnlockProblems};
@@ -66,10 +68,13 @@ pub(super) async fn forget(
 pub(super) async fn unlock(
     State(app): Shared,
     caller: Allowed<Unlocking>,
+    requested: Requested,
     Segment(to): Segment,
     Json(body): Json<ServiceBody>,
 ) -> Result<Response, Problem> {
     let service = app.service(&caller, body.service.as_deref())?;
     let before = app.verifier.unlock(&service, &to).await?;
-    Ok(reply(StatusCode::OK, UnlockReply { failed_checks_in_a_row_before: before }))
+    let number = PhoneNumber::parse(&to, service.settings().default_region)?;
+    let body = UnlockReply { failed_checks_in_a_row_before: before };
+    Ok(requested.about(service.id(), number, reply(StatusCode::OK, body)))
 }

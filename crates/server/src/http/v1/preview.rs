@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use verifyd_core::verifier::Preview;
 
 use super::body::{Json, StartBody};
+use super::idempotency::Requested;
 use super::params::IdempotencyKey;
 use super::problems::PreviewProblems;
 use super::reply::LimitReply;
@@ -90,9 +91,11 @@ impl From<Preview> for PreviewReply {
 pub(super) async fn preview(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
     let service = app.service(&caller, body.service.as_deref())?;
     let preview = app.verifier.preview(&service, start_request(body)?).await?;
-    Ok(reply(StatusCode::OK, PreviewReply::from(preview)))
+    let to = preview.number;
+    Ok(requested.about(service.id(), to, reply(StatusCode::OK, PreviewReply::from(preview))))
 }

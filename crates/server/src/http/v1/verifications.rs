@@ -14,6 +14,7 @@ use verifyd_core::sender::Channel;
 use verifyd_core::verifier::{CheckTarget, Checked, ResendRequest, StartRequest, Started};
 
 use super::body::{CheckBody, CheckByNumberBody, EmptyBody, Json, ResendBody, StartBody};
+use super::idempotency::Requested;
 use super::params::{IdInPath, IdempotencyKey};
 use super::path::Segment;
 use super::problems::{
@@ -65,18 +66,21 @@ pub(super) fn start_request(body: StartBody) -> Result<StartRequest, Problem> {
         purpose: body.purpose,
         nonce: body.nonce,
         metadata: body.metadata,
+        request: None,
     })
 }
 
-fn started(app: &App, started: Started) -> Response {
+fn started(app: &App, requested: Requested, started: Started) -> Response {
     app.metrics.started(started.created);
     let status = if started.created { StatusCode::CREATED } else { StatusCode::OK };
-    reply(status, VerificationReply::from(started.verification))
+    let (service, to) = (started.verification.service, started.verification.to);
+    requested.about(service, to, reply(status, VerificationReply::from(started.verification)))
 }
 
-fn checked(app: &App, checked: Checked) -> Response {
+fn checked(app: &App, requested: Requested, checked: Checked) -> Response {
     app.metrics.checked(checked.valid);
-    reply(StatusCode::OK, CheckReply::from(checked))
+    let (service, to) = (checked.verification.service, checked.verification.to);
+    requested.about(service, to, reply(StatusCode::OK, CheckReply::from(checked)))
 }
 
 pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
@@ -111,11 +115,13 @@ pub(super) fn verification_id(text: &str) -> Result<VerificationId, Problem> {
 pub(super) async fn start(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Json(body): Json<StartBody>,
 ) -> Result<Response, Problem> {
     let service = app.service(&caller, body.service.as_deref())?;
-    let outcome = app.verifier.start(service, start_request(body)?).await?;
-    Ok(started(&app, outcome))
+    let request = StartRequest { request: requested.digest(), ..start_request(body)? };
+    let outcome = app.verifier.start(service, request).await?;
+    Ok(started(&app, requested, outcome))
 }
 
 /// Read a verification
@@ -153,6 +159,7 @@ pub(super) async fn load(
 pub(super) async fn resend(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Segment(id): Segment,
     Json(body): Json<ResendBody>,
 ) -> Result<Response, Problem> {
@@ -161,10 +168,11 @@ pub(super) async fn resend(
         channel: parsed::<Channel>("channel", body.channel.as_deref())?.unwrap_or_default(),
         locale: parsed::<Locale>("locale", body.locale.as_deref())?,
         client_ip: client_ip(body.client_ip.as_deref())?,
+        request: requested.digest(),
     };
     let service = app.service_of(&caller, id).await?;
     let outcome = app.verifier.resend(service, id, request).await?;
-    Ok(started(&app, outcome))
+    Ok(started(&app, requested, outcome))
 }
 
 /// Check a guess
@@ -180,13 +188,15 @@ pub(super) async fn resend(
 pub(super) async fn check(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Segment(id): Segment,
     Json(body): Json<CheckBody>,
 ) -> Result<Response, Problem> {
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
-    let outcome = app.verifier.check(&service, CheckTarget::Id(id), body.code.expose()).await?;
-    Ok(checked(&app, outcome))
+    let outcome =
+        app.verifier.check_once(&service, CheckTarget::Id(id), body.code.expose(), requested.digest()).await?;
+    Ok(checked(&app, requested, outcome))
 }
 
 /// Check a guess by number
@@ -204,12 +214,13 @@ pub(super) async fn check(
 pub(super) async fn check_by_number(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Json(body): Json<CheckByNumberBody>,
 ) -> Result<Response, Problem> {
     let service = app.service(&caller, body.service.as_deref())?;
     let target = CheckTarget::Number { to: body.to, region: body.region };
-    let outcome = app.verifier.check(&service, target, body.code.expose()).await?;
-    Ok(checked(&app, outcome))
+    let outcome = app.verifier.check_once(&service, target, body.code.expose(), requested.digest()).await?;
+    Ok(checked(&app, requested, outcome))
 }
 
 /// Cancel a verification
@@ -225,11 +236,13 @@ pub(super) async fn check_by_number(
 pub(super) async fn cancel(
     State(app): Shared,
     caller: Allowed<Verifying>,
+    requested: Requested,
     Segment(id): Segment,
     Json(EmptyBody {}): Json<EmptyBody>,
 ) -> Result<Response, Problem> {
     let id = verification_id(&id)?;
     let service = app.service_of(&caller, id).await?;
     let verification = app.verifier.cancel(&service, id).await?;
-    Ok(reply(StatusCode::OK, VerificationReply::from(verification)))
+    let to = verification.to;
+    Ok(requested.about(service.id(), to, reply(StatusCode::OK, VerificationReply::from(verification))))
 }
