@@ -93,7 +93,11 @@ fn complete(mut document: OpenApi) -> OpenApi {
             let needed = needs_a_body(body, &components);
             body.required = Some(if needed { Required::True } else { Required::False });
         }
-        let repeatable = operation.parameters.iter().flatten().any(|parameter| parameter.name == "Idempotency-Key");
+        let repeatable = operation
+            .parameters
+            .iter()
+            .flatten()
+            .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key"));
         for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response {
                 if repeatable && status.starts_with('2') {
