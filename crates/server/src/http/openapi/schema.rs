@@ -24,12 +24,12 @@ const LOCALE: &str = "^([A-Za-z]{2,3}([-_][A-Za-z]{3}){0,3}|[A-Za-z]{4,8})([-_][
     ([-_][xX]([-_][A-Za-z0-9]{1,8})+)?$";
 
 /// Text.
-pub(super) fn text(description: &str) -> ObjectBuilder {
+pub(crate) fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
 /// One of these words.
-pub(super) fn word<'a>(description: &str, words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+pub(crate) fn word<'a>(description: &str, words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
     text(description).enum_values(Some(words))
 }
 
