@@ -21,29 +21,39 @@ pub(super) struct Contestant {
     pub(super) durable: bool,
 }
 
+const NO_PROOFS: (&str, &str) = ("VERIFYD_PROOFS__ENABLED", "false");
+
 /// All of them, the baseline first. `verifyd` runs as it comes: every limit on, one log line a request (to a file), the inbox
 /// as the sender, which keeps the last thousand messages. No address of a person is given, so the limit by address is idle.
+/// Proofs are off but in the row that shows what one signature costs.
 pub(super) const CONTESTANTS: &[Contestant] = &[
     Contestant { name: "bare axum", program: Program::Baseline, variables: &[], target: None, durable: false },
     Contestant {
         name: "memory store",
         program: Program::Verifyd,
-        variables: &[("VERIFYD_STORE", "memory")],
+        variables: &[("VERIFYD_STORE", "memory"), NO_PROOFS],
         target: Some(1.4),
         durable: false,
     },
     Contestant {
         name: "embedded store",
         program: Program::Verifyd,
-        variables: &[("VERIFYD_STORE", "embedded")],
+        variables: &[("VERIFYD_STORE", "embedded"), NO_PROOFS],
         target: Some(1.8),
         durable: true,
     },
-    // No target: it shows what the line for each request costs.
+    // No target: they show what a proof and the line for each request cost.
+    Contestant {
+        name: "memory store, with proofs",
+        program: Program::Verifyd,
+        variables: &[("VERIFYD_STORE", "memory")],
+        target: None,
+        durable: false,
+    },
     Contestant {
         name: "memory store, log off",
         program: Program::Verifyd,
-        variables: &[("VERIFYD_STORE", "memory"), ("VERIFYD_LOG", "warn")],
+        variables: &[("VERIFYD_STORE", "memory"), NO_PROOFS, ("VERIFYD_LOG", "warn")],
         target: None,
         durable: false,
     },
