@@ -7,5 +7,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    verifyd_server::cli::main()
+    let code = verifyd_server::cli::main();
+    verifyd_server::telemetry::flush();
+    code
 }

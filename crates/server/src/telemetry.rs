@@ -3,9 +3,11 @@
 //! The wall: whatever the filter says, code that is not ours logs nothing below INFO. Libraries log what passes through them
 //! (the number parser whole numbers, HTTP libraries headers and bodies), and no level may show a number, a code or a secret.
 
+mod buffered;
 mod lines;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, OnceLock};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::FilterFn;
@@ -13,6 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use self::buffered::Buffered;
 use self::lines::Lines;
 use crate::config::LogConfig;
 
@@ -46,12 +49,46 @@ where
     Box::new(registry.with(Lines { format, ansi, writer }))
 }
 
-/// Sends logs to standard error from here on. A second call has no effect.
+/// What has been logged and not written out yet.
+static BUFFERED: OnceLock<Arc<Buffered<io::Stderr>>> = OnceLock::new();
+
+/// Sends logs to standard error from here on: line by line to a terminal, else several to a write. A second call has no effect.
 pub fn init(log: &LogConfig) {
     let filter = EnvFilter::new(&log.filter);
-    let subscriber = subscriber(filter, log.format, std::io::stderr().is_terminal(), std::io::stderr);
+    let terminal = io::stderr().is_terminal();
+    let buffered = if terminal { None } else { Buffered::start(io::stderr()).ok() };
+    let subscriber = match buffered {
+        Some(buffered) => {
+            let buffered = BUFFERED.get_or_init(|| buffered);
+            flush_on_panic();
+            subscriber(filter, log.format, false, buffered::Lines(Arc::clone(buffered)))
+        }
+        None => subscriber(filter, log.format, terminal, io::stderr),
+    };
     // Records of the `log` crate are not bridged: our own code does not use it, and that of others passes numbers on.
     drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+/// Writes out what has been logged: whoever ends the process calls it.
+pub fn flush() {
+    if let Some(buffered) = BUFFERED.get() {
+        buffered.flush();
+    }
+}
+
+/// Ends the process at once, with its log complete.
+pub fn exit(code: i32) -> ! {
+    flush();
+    std::process::exit(code)
+}
+
+/// So that a panic's own words come after what was logged before it.
+fn flush_on_panic() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        flush();
+        told(info);
+    }));
 }
 
 #[cfg(test)]

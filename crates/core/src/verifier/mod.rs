@@ -1,7 +1,7 @@
 //! The flow: start, resend, check, cancel and the rest. The only place that strings ports and rules together.
 //!
-//! A start runs in a task of its own from admission to the recorded outcome, so a caller that hangs up changes nothing about
-//! what was admitted; [`Verifier::drain`] waits for all of them.
+//! A start runs from admission to the recorded outcome whatever its caller does: one that hangs up changes nothing about what
+//! was admitted, because the rest then runs in a task of its own (`to_the_end`); [`Verifier::drain`] waits for all of them.
 
 mod error;
 mod identity;
@@ -10,6 +10,7 @@ mod read;
 mod reply;
 mod send;
 mod start;
+mod to_the_end;
 
 use std::collections::BTreeMap;
 use std::fmt;

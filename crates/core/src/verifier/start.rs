@@ -7,6 +7,7 @@ use super::identity::{
     MAX_PURPOSE_BYTES,
 };
 use super::send::Outgoing;
+use super::to_the_end::ToTheEnd;
 use super::{ResendRequest, StartRequest, Started, Verifier, VerifyError};
 use crate::clock::Timestamp;
 use crate::code::VerificationCode;
@@ -70,15 +71,15 @@ impl Verifier {
         .await
     }
 
-    /// Runs `work` to its end in a task of its own, whether or not the caller waits for it.
+    /// Runs `work` to its end, whether or not the caller waits for it.
     async fn run<F, Fut>(&self, work: F) -> Result<Started, VerifyError>
     where
         F: FnOnce(Self) -> Fut,
         Fut: Future<Output = Result<Started, VerifyError>> + Send + 'static,
     {
-        // Boxed first: the runtime moves what it is given, and this is some kilobytes, nine times.
-        let task = self.tasks.spawn(Box::pin(work(self.clone())));
-        task.await.unwrap_or(Err(VerifyError::Internal("the task of a send ended early")))
+        let work = self.tasks.track_future(work(self.clone()));
+        let ended = ToTheEnd::new(work).await;
+        ended.unwrap_or(Err(VerifyError::Internal("a send ended in a panic")))
     }
 
     /// The hash under which the store knows `number`.

@@ -108,9 +108,11 @@ async fn a_caller_that_hangs_up_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_hangs_up_at_once_has_still_started() {
     let test = TestVerifier::new();
+    test.sender.close_gate();
     // One poll, and the future is dropped.
     let call = start_with(&test, TestVerifier::request(TestVerifier::NUMBER));
     assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());
+    test.sender.open_gate();
     test.verifier.drain().await;
     assert_eq!(test.sender.count(), 1);
     assert_eq!(test.store.calls(Verb::Settle), 1);

@@ -164,7 +164,7 @@ fn stop_on_signals(shutdown: CancellationToken) {
             _ = int.recv() => {}
         }
         // A second signal means now. What was acknowledged is on disk already.
-        std::process::exit(130);
+        telemetry::exit(130);
     });
 }
 
@@ -174,7 +174,7 @@ fn stop_on_fatal(server: &Server) {
     tokio::spawn(async move {
         let reason = embedded.fatal().await;
         tracing::error!(%reason, "the store failed for good; stopping");
-        std::process::exit(74);
+        telemetry::exit(74);
     });
 }
 
