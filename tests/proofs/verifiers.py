@@ -25,18 +25,22 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "proofs"
+HERE = Path(__file__).resolve().parent
+EXAMPLES = HERE.parents[1] / "examples" / "proofs"
 MASTER_KEY = bytes(range(32))
 PERIOD_SECONDS = 30 * 24 * 3600
 ISSUER = "https://verify.example.com"
 NUMBER = "+14155552671"
 PURPOSE, NONCE = "login", "n-0S6_WzA2Mj"
 PATIENCE_SECONDS = 60
+# What every verifier is asked as a user asks it, through its command line.
+BY_COMMAND = ("as it came", "expired", "a changed signature", "nothing", "a purpose where none was given", "at the end")
 READY = re.compile(r"verifyd is ready on (http://\S+)")
 
 
@@ -221,37 +225,78 @@ def controls(proof, key):
     yield "seconds before its end", token(header, {**claims, "iat": now - 290, "exp": now + 30}, key.sign)
 
 
-class Suite:
-    """Runs every verifier over every proof."""
+class Case(NamedTuple):
+    """A proof, what is asked of it, and whether a verifier must take it."""
 
-    def __init__(self, verifiers, keys_url, service):
-        self.verifiers = verifiers
-        self.expected = ["--keys", keys_url, "--issuer", ISSUER, "--audience", service]
-        self.wrong = []
+    what: str
+    proof: str
+    good: bool = False
+    purpose: str | None = PURPOSE
+    nonce: str | None = NONCE
 
-    def run(self, language, proof, purpose=PURPOSE, nonce=NONCE):
-        options = [*self.expected]
-        for name, value in (("--purpose", purpose), ("--nonce", nonce)):
-            options += [] if value is None else [name, value]
-        command = [*self.verifiers[language], *options]
-        return subprocess.run(
-            command, input=proof, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_SECONDS, check=False
-        )
 
-    def takes(self, what, proof, **asked):
-        claims = parts_of(proof)[1]
-        for language in self.verifiers:
-            ended = self.run(language, proof, **asked)
-            if ended.returncode != 0 or json.loads(ended.stdout) != claims:
-                self.wrong.append(f"{language} refuses a good proof ({what}): {ended.stdout}{ended.stderr}")
+def cases(proof, key, strangers_url, stranger):
+    for what, text in controls(proof, key):
+        yield Case(what, text, good=True)
+    for what, text in forgeries(proof, key, strangers_url, stranger):
+        yield Case(what, text)
+    for name in ("purpose", "nonce"):
+        yield Case(f"a {name} where none was given", proof)._replace(**{name: None})
+        yield Case(f"another {name} than was given", proof)._replace(**{name: "other"})
+    # At the end again: what was refused was not refused because the keys could not be had.
+    yield Case("at the end", proof, good=True)
 
-    def refuses(self, what, proof, **asked):
-        for language in self.verifiers:
-            ended = self.run(language, proof, **asked)
-            # A verifier that breaks has not judged: a refusal is said in one line.
-            said = ended.stderr.startswith("refused: ") and ended.stderr.count("\n") == 1
-            if ended.returncode != 1 or ended.stdout or not said:
-                self.wrong.append(f"{language} does not refuse {what}: {ended.returncode} {ended.stdout}{ended.stderr}")
+
+def run(command, text):
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_SECONDS, check=False
+    )
+
+
+def by_command(command, keys_url, service, case):
+    """What the verifier's own command line says of one proof: nothing if it judges rightly."""
+    options = ["--keys", keys_url, "--issuer", ISSUER, "--audience", service]
+    for name, value in (("--purpose", case.purpose), ("--nonce", case.nonce)):
+        options += [] if value is None else [name, value]
+    ended = run([*command, *options], case.proof)
+    if case.good:
+        right = ended.returncode == 0 and json.loads(ended.stdout) == parts_of(case.proof)[1]
+    else:
+        # A verifier that breaks has not judged: a refusal is said in one line.
+        said = ended.stderr.startswith("refused: ") and ended.stderr.count("\n") == 1
+        right = ended.returncode == 1 and not ended.stdout and said
+    return [] if right else [f"misjudged by command ({case.what}): {ended.returncode} {ended.stdout}{ended.stderr}"]
+
+
+def in_one_process(judge, keys_url, service, judged):
+    """What a program that imports the verifier says of many proofs: nothing if it judges all rightly."""
+    asked = [{"proof": case.proof, "purpose": case.purpose, "nonce": case.nonce} for case in judged]
+    ended = run([*judge, keys_url, ISSUER, service], json.dumps(asked))
+    if ended.returncode != 0:
+        return [f"breaks: {ended.stderr}"]
+    answers = json.loads(ended.stdout)
+    if len(answers) != len(judged):
+        return [f"{len(answers)} answers to {len(judged)} proofs"]
+    wrong = []
+    for case, answer in zip(judged, answers):
+        right = answer == {"claims": parts_of(case.proof)[1]} if case.good else [*answer] == ["refused"]
+        wrong += [] if right else [f"misjudged ({case.what}): {answer}"]
+    return wrong
+
+
+def judgements(verifiers, keys_url, service, every):
+    """What all verifiers judge wrongly."""
+    work = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for language, (command, judge) in verifiers.items():
+            jobs = []
+            if judge:
+                jobs.append(pool.submit(in_one_process, judge, keys_url, service, every))
+            # A process each is dear where an interpreter starts: there the command line shows that it is one.
+            alone = [case for case in every if not judge or case.what in BY_COMMAND]
+            jobs += [pool.submit(by_command, command, keys_url, service, case) for case in alone]
+            work[language] = jobs
+        return [f"{language} {what}" for language, jobs in work.items() for job in jobs for what in job.result()]
 
 
 def main():
@@ -259,10 +304,11 @@ def main():
     # Node finds packages beside the module.
     shutil.copy(EXAMPLES / "verify.mjs", node / "verify.mjs")
     rust = verifyd.parent / "examples" / "verify_proof"
+    # The command line of each; and the program that judges many proofs in one process, where a process is dear to start.
     verifiers = {
-        "Python": [sys.executable, str(EXAMPLES / "verify.py")],
-        "Node": ["node", str(node / "verify.mjs")],
-        "Rust": [str(rust)],
+        "Python": ([sys.executable, str(EXAMPLES / "verify.py")], [sys.executable, str(HERE / "judge.py"), str(EXAMPLES)]),
+        "Node": (["node", str(node / "verify.mjs")], ["node", str(HERE / "judge.mjs"), str(node / "verify.mjs")]),
+        "Rust": ([str(rust)], None),
     }
     # No proxy of the machine stands between programs on it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
@@ -276,23 +322,13 @@ def main():
             sys.exit(f"the signing key does not derive as is written: {published}")
         if parts_of(proof)[1]["verification_id"] != verification:
             sys.exit("the proof is for another verification")
-        good, bad = list(controls(proof, key)), list(forgeries(proof, key, strangers_url, stranger))
-        suite = Suite(verifiers, keys_url, service)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            work = [pool.submit(suite.takes, what, text) for what, text in good]
-            work += [pool.submit(suite.refuses, what, text) for what, text in bad]
-            for name in ("purpose", "nonce"):
-                work.append(pool.submit(suite.refuses, f"a {name} where none was given", proof, **{name: None}))
-                work.append(pool.submit(suite.refuses, f"another {name} than was given", proof, **{name: "other"}))
-            for done in work:
-                done.result()
-        # At the end again: what was refused was not refused because the keys could not be had.
-        suite.takes("at the end", proof)
+        every = list(cases(proof, key, strangers_url, stranger))
+        wrong = judgements(verifiers, keys_url, service, every)
         if asked:
-            suite.wrong.append(f"a verifier asked a stranger for keys: {asked}")
-    if suite.wrong:
-        sys.exit("\n".join(suite.wrong))
-    print(f"{len(work) + 1} proofs, {len(verifiers)} verifiers, all judged rightly")
+            wrong.append(f"a verifier asked a stranger for keys: {asked}")
+    if wrong:
+        sys.exit("\n".join(wrong))
+    print(f"{len(every)} proofs, {len(verifiers)} verifiers, all judged rightly")
 
 
 if __name__ == "__main__":

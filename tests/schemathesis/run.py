@@ -3,7 +3,8 @@
 
 First the document itself is held against the schema of OpenAPI 3.1. Then schemathesis calls every operation: examples,
 boundaries, random data that the document allows and random data that it forbids, chains of calls along the links; once with a
-key that may do everything, once with one that may do nothing of it. Exits 0 if nothing was found.
+key that may do everything, once with one that may do nothing of it. Prints how often each operation gave each answer. Exits 0 if
+nothing was found and every answer of REACHED was given: a run in which all is refused finds nothing either.
 
     python3 -m venv .venv && .venv/bin/pip install -r tests/schemathesis/requirements.txt
     .venv/bin/python tests/schemathesis/run.py target/debug/verifyd
@@ -23,10 +24,21 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 HERE = Path(__file__).resolve().parent
 READY = "verifyd is ready on "
 # One key with every scope and one with a scope that no call of the API needs. Two services, so that a name means something.
+# One allows nearly everything and one allows nearly nothing: data out of a schema name the same few numbers again and again.
 CONFIGURATION = """
-[service.default]
+[limits]
+sends_per_phone_all_services = "100/1h"
+failed_checks_per_phone = "100/1h"
+[service.default.limits]
+sends_per_phone = "100/1h"
+sends_per_ip = "1000/1h"
+checks_per_verification = 20
+sends_per_verification = 20
+resend_delays = []
 [service.shop]
 name = "Shop"
+[service.shop.limits]
+sends_per_phone = "1/1h"
 [[api_keys]]
 name = "all"
 key = "key-with-every-scope-0001"
@@ -37,11 +49,29 @@ key = "key-with-one-scope-00001"
 scopes = ["metrics"]
 """
 # Numbers that are not among those of hooks.py, so that nothing else ends their verifications.
-PENDING = [f"+1415555{n:04}" for n in range(2600, 2660)]
+PENDING = {
+    "GET /v1/verifications/{id}": range(2500, 2510),
+    "POST /v1/verifications/{id}/cancel": range(2510, 2550),
+    "POST /v1/verifications/{id}/resend": range(2550, 2560),
+    "POST /v1/verifications/{id}/check": range(2560, 2600),
+    # Not that of the document's examples.
+    "POST /v1/verifications/check": range(3000, 3200),
+}
 # (what, key, phases, examples an operation)
 RUNS = [
     ("every scope", "key-with-every-scope-0001", "examples,coverage,fuzzing,stateful", 40),
     ("one scope", "key-with-one-scope-00001", "examples,coverage", 10),
+]
+# (operation, status, what is said of the verification) that the first run must see, or it did not test the service.
+REACHED = [
+    ("POST /v1/verifications", 201, "pending"),
+    ("POST /v1/preview", 200, "replayed"),
+    ("POST /v1/verifications/{id}/check", 200, "approved"),
+    ("POST /v1/verifications/{id}/check", 200, "pending"),
+    ("POST /v1/verifications/check", 200, "approved"),
+    ("POST /v1/verifications/{id}/resend", 200, "pending"),
+    ("POST /v1/verifications/{id}/cancel", 200, "canceled"),
+    ("GET /v1/verifications/{id}", 200, "pending"),
 ]
 
 
@@ -78,15 +108,39 @@ def start(base, key, to):
     return {"id": started["id"], "to": started["to"], "code": started["test_code"]}
 
 
-def run(base, what, key, phases, examples):
-    print(f"\n== with {what}", flush=True)
-    program = Path(sys.executable).with_name("schemathesis")
-    command = [
-        str(program), "--config-file", str(HERE / "schemathesis.toml"), "run", f"{base}/openapi.json",
-        "--header", f"Authorization: Bearer {key}", "--phases", phases, "--max-examples", str(examples), "--no-color",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, env=environment, cwd=HERE, check=False).returncode == 0
+class Run:
+    """Schemathesis at work, with its output and its counts in files of `directory`."""
+
+    def __init__(self, directory, base, pending, what, key, phases, examples):
+        self.what = what
+        self.output, self.answers = Path(directory, f"{what}.txt"), Path(directory, f"{what}.json")
+        program = Path(sys.executable).with_name("schemathesis")
+        command = [
+            str(program), "--config-file", str(HERE / "schemathesis.toml"), "run", f"{base}/openapi.json",
+            "--header", f"Authorization: Bearer {key}", "--phases", phases, "--max-examples", str(examples), "--no-color",
+        ]
+        ours = {"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1", "ANSWERS": str(self.answers), "PENDING": json.dumps(pending)}
+        with open(self.output, "w", encoding="utf-8") as output:
+            self.process = subprocess.Popen(command, env={**os.environ, **ours}, cwd=HERE, stdout=output, stderr=output)
+
+    def finish(self):
+        """Whether nothing was found, and the counts by (operation, status, what is said of the verification)."""
+        clean = self.process.wait() == 0
+        print(f"\n== with {self.what}\n{self.output.read_text(encoding='utf-8')}")
+        answers = {}
+        if self.answers.exists():
+            answers = {(*what,): count for *what, count in json.loads(self.answers.read_text())}
+        for (operation, status, said), count in sorted(answers.items()):
+            print(f"{count:6} × {operation}: {status} {said}".rstrip())
+        return clean, answers
+
+
+def verdict(every, one):
+    """What is wrong with the counts: nothing was reached, or a key reached what it may not."""
+    wrong = [f"never seen: {each}" for each in REACHED if not every.get(each)]
+    # Beyond these the key without a scope may do nothing of the API.
+    open_to_it = {f"{operation}: {status}" for operation, status, _ in one if operation.split()[1].startswith("/v1/") and status < 400}
+    return wrong + [f"done without the scope: {each}" for each in sorted(open_to_it)]
 
 
 def main():
@@ -98,15 +152,19 @@ def main():
         try:
             validate(base)
             # For calls that need one: data out of a schema never hit an id.
-            pending = [start(base, RUNS[0][1], to) for to in PENDING]
-            os.environ["PENDING"] = json.dumps(pending)
-            clean = [run(base, *each) for each in RUNS]
+            key = RUNS[0][1]
+            pending = {operation: [start(base, key, f"+1415555{n}") for n in numbers] for operation, numbers in PENDING.items()}
+            # At the same time: what is refused for its scope leaves nothing behind.
+            runs = [Run(directory, base, pending, *each) for each in RUNS]
+            (clean, every), (also_clean, one) = (each.finish() for each in runs)
             if server.poll() is not None:
                 raise SystemExit("verifyd ended during the run")
         finally:
             server.terminate()
             server.wait(timeout=30)
-    return 0 if all(clean) else 1
+    wrong = verdict(every, one)
+    print(*wrong, sep="\n")
+    return 0 if clean and also_clean and not wrong else 1
 
 
 if __name__ == "__main__":
