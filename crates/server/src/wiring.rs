@@ -82,7 +82,10 @@ pub struct Server {
 }
 
 fn offset_file(config: &Config) -> Option<PathBuf> {
-    let kept = matches!(config.sending, Sending::Inbox(_)) && config.store.kind == StoreKind::Embedded;
+    let kept = match config.store.kind {
+        StoreKind::Memory => false,
+        StoreKind::Embedded => matches!(config.sending, Sending::Inbox(_)),
+    };
     kept.then(|| config.data_dir.join(CLOCK_OFFSET_FILE))
 }
 
@@ -154,16 +157,24 @@ fn master_keys(source: &KeySource) -> Result<Vec<MasterKey>, WiringError> {
     }
 }
 
+fn make_data_dir(config: &Config) -> Result<(), WiringError> {
+    data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })
+}
+
 /// The store, and the keys that fit it: a store remembers which key its hashes of numbers were made with.
 async fn store_and_keys(config: &Config) -> Result<(Arc<dyn Store>, Option<Arc<EmbeddedStore>>, KeyRing), WiringError> {
-    if config.store.kind == StoreKind::Memory {
-        let store = Arc::new(MemoryStore::new(config.store.options));
-        return Ok((store, None, KeyRing::new(&master_keys(&config.keys)?, None)?));
+    match config.store.kind {
+        StoreKind::Memory => {
+            let store = Arc::new(MemoryStore::new(config.store.options));
+            Ok((store, None, KeyRing::new(&master_keys(&config.keys)?, None)?))
+        }
+        StoreKind::Embedded => {
+            make_data_dir(config)?;
+            let store = Arc::new(EmbeddedStore::open(&config.data_dir, config.store.options)?);
+            let ring = keys_of(config, &store).await?;
+            Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
+        }
     }
-    data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })?;
-    let store = Arc::new(EmbeddedStore::open(&config.data_dir, config.store.options)?);
-    let ring = keys_of(config, &store).await?;
-    Ok((Arc::<EmbeddedStore>::clone(&store), Some(store), ring))
 }
 
 /// The keys that fit an embedded store; a new store learns which key its hashes are made with.
@@ -214,13 +225,15 @@ fn examples_of(config: &Config) -> Examples {
 /// # Errors
 /// [`WiringError`] if the store keeps no registry or the directory cannot be made.
 pub fn registry(config: &Config) -> Result<Arc<dyn Registry>, WiringError> {
-    if config.store.kind == StoreKind::Memory {
-        return Err(part(
-            "the memory store keeps no keys; put them into the configuration (api_keys) or VERIFYD_API_KEY",
-        ));
+    match config.store.kind {
+        StoreKind::Memory => {
+            Err(part("the memory store keeps no keys; put them into the configuration (api_keys) or VERIFYD_API_KEY"))
+        }
+        StoreKind::Embedded => {
+            make_data_dir(config)?;
+            Ok(Arc::new(FileRegistry::new(&config.data_dir)))
+        }
     }
-    data_dir::create(&config.data_dir).map_err(|source| WiringError::File { path: config.data_dir.clone(), source })?;
-    Ok(Arc::new(FileRegistry::new(&config.data_dir)))
 }
 
 /// Accepts the present time for a store that has seen a later one, and returns it. The server must be stopped.
@@ -228,10 +241,10 @@ pub fn registry(config: &Config) -> Result<Arc<dyn Registry>, WiringError> {
 /// # Errors
 /// [`WiringError`] if the store remembers no time, is in use, or cannot be written.
 pub async fn accept_clock(config: &Config) -> Result<Timestamp, WiringError> {
-    if config.store.kind == StoreKind::Memory {
-        return Err(part("only the embedded store remembers a time"));
-    }
-    let store = EmbeddedStore::open(&config.data_dir, config.store.options)?;
+    let store = match config.store.kind {
+        StoreKind::Memory => return Err(part("only the embedded store remembers a time")),
+        StoreKind::Embedded => EmbeddedStore::open(&config.data_dir, config.store.options)?,
+    };
     let now = DevelopmentClock::new(SystemClock, development_offset(config)?).now();
     store.accept_clock(now).await.map_err(part)?;
     store.close().await;

@@ -1,8 +1,8 @@
 //! Proofs: a signed statement that a number was verified, which anybody can check without asking verifyd.
 //!
 //! A proof is a JWT (RFC 7519) signed with Ed25519 (RFC 8037). Its header is exactly `alg`, `typ` and `kid`; the algorithm is
-//! no setting. [`ProofIssuer`] signs; only the [`verifier`](crate::verifier) asks it to, once for each approval, at the instant
-//! that the store approved. Whoever holds a proof can show it, so [`Proof`] is treated as a secret.
+//! no setting. [`ProofIssuer`] signs; only the [`verifier`](crate::verifier) asks it to, for the request that approved, and every
+//! proof bears the instant of its approval. Whoever holds a proof can show it, so [`Proof`] is treated as a secret.
 //!
 //! Keys ([`keys`]) follow from the master keys and the time alone: each master key has one key a period of [`PERIOD`], and the
 //! published set holds the keys of the previous, the current and the next period of every master key. So keys change by

@@ -120,7 +120,8 @@ pub struct Checked {
     pub verification: Verification,
     /// Whether the guess was right, and so approved it.
     pub valid: bool,
-    /// The proof of the approval, if the guess was right and proofs are issued. It is made here and never again.
+    /// The proof of the approval, if the guess was right and proofs are issued. Nothing else makes one, but the same request that
+    /// comes again because its answer was lost ([`Verifier::check_once`]) gets one anew: of the same instant, with a `jti` of its own.
     pub proof: Option<Proof>,
 }
 

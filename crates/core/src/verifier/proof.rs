@@ -32,7 +32,7 @@ impl Verifier {
         Ok(wanted.then(|| ProofId::generate(self.parts.random.as_ref())).transpose()?)
     }
 
-    /// The proof of what the store approved at `at`.
+    /// The proof of what the store approved at `at`, which is not now if the request is a repeat.
     pub(super) fn prove(
         &self,
         service: &Service,

@@ -13,7 +13,7 @@ use crate::phone_number::PhoneNumber;
 use crate::routing::Route;
 use crate::service::Service;
 use crate::store::{
-    CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal, RequestDigest,
+    CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal, RequestDigest, Status,
 };
 use crate::verification::Verification;
 
@@ -93,7 +93,11 @@ impl Verifier {
         };
         let identity = self.identity_of(&loaded)?;
         let verification = self.view(&loaded, identity, None);
-        let proof = if valid { self.prove(service, &verification, proof_id, loaded.at)? } else { None };
+        let proof = match loaded.record.status {
+            // A repeat whose answer was lost proves the approval that was, not one of now.
+            Status::Approved { at } if valid => self.prove(service, &verification, proof_id, at)?,
+            _ => None,
+        };
         Ok(Checked { verification, valid, proof })
     }
 

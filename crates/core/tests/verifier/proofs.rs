@@ -17,7 +17,7 @@ use super::faults::{NoRandom, parts};
 use super::{check, last_code, start, start_with};
 
 /// The claims of a proof; that its signature is good is shown where it is made and in the tests of the API.
-fn claims(checked: &Checked) -> Value {
+pub(super) fn claims(checked: &Checked) -> Value {
     let token = checked.proof.as_ref().expect("a proof").expose();
     let claims = token.split('.').nth(1).expect("three parts");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON")

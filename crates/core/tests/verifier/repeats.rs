@@ -1,11 +1,15 @@
 //! Requests that come twice: what fails around them, and what is kept of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use verifyd_core::clock::Clock;
 use verifyd_core::sender::DeliveryStatus;
 use verifyd_core::store::RequestDigest;
 use verifyd_core::testing::{Moment, TestVerifier, Verb};
 use verifyd_core::verifier::{About, Begun, CheckTarget, MAX_REPLY_BYTES, Reply, RequestScope, StartRequest};
+
+use super::proofs::claims;
 
 const DIGEST: Option<RequestDigest> = Some(RequestDigest::from_bytes([1; 8]));
 
@@ -51,7 +55,12 @@ async fn a_check_whose_approval_went_unheard_is_right_again() {
     test.store.fail_next(Verb::Check, Moment::After);
     let check = || test.verifier.check_once(&test.service, target.clone(), code.expose(), DIGEST);
     check().await.unwrap_err();
-    assert!(check().await.unwrap().valid);
+    let approved_at = test.clock.now();
+    test.clock.advance(Duration::from_secs(40));
+    let again = check().await.unwrap();
+    assert!(again.valid);
+    let claims = claims(&again);
+    assert_eq!(claims["iat"], approved_at.unix_ms() / 1000, "a proof is as old as its approval");
     test.verifier.check(&test.service, target.clone(), code.expose()).await.unwrap_err();
 }
 

@@ -1,8 +1,9 @@
 //! `verifyd parse`: what libphonenumber and verifyd make of numbers, from arguments or one a line of standard input.
 //!
-//! Programs get JSON lines: with `--json`, and whenever standard output is no terminal. People get a line each. A line of input is the input, or the input, a tab and a region; the last tab counts. Every line gives exactly one line of
-//! output, in order, so that the two can be joined. `valid`, `e164`, `region` and `type` are libphonenumber's verdict
-//! on the input as given; `reason` says why verifyd, under its default policy, refuses it.
+//! Programs get JSON lines: with `--json`, and whenever standard output is no terminal. People get a line each. A line of input is
+//! the input, or the input, a tab and a region; the last tab counts. Every line gives exactly one line of output, in order, so that
+//! the two can be joined. `valid`, `e164`, `region` and `type` are libphonenumber's verdict on the input as given; `reason` says
+//! why verifyd, under its default policy, refuses it.
 //!
 //! Memory is bounded: of a line over `MAX_LINE_BYTES` only the beginning is kept, echoed and refused as too long.
 
@@ -56,8 +57,8 @@ pub(super) fn command(args: &ParseArgs) -> ExitCode {
         write(region, io::stdin().lock(), people, counted)
     } else {
         // A line end within an argument must not make two of one.
-        let lines: Vec<String> = args.numbers.iter().map(|number| number.replace(['\n', '\r'], " ")).collect();
-        write(region, Cursor::new(lines.join("\n")), people, || {})
+        let lines: String = args.numbers.iter().map(|number| number.replace(['\n', '\r'], " ") + "\n").collect();
+        write(region, Cursor::new(lines), people, || {})
     };
     match written {
         // `verifyd parse | head` is no failure.

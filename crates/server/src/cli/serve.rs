@@ -66,7 +66,8 @@ struct Frame {
     limits: ServerLimits,
     send_deadline: Duration,
     development: bool,
-    embedded: bool,
+    /// Whether what is stored outlives the process, in words.
+    kept: &'static str,
     loudly: bool,
     public_host: Option<String>,
 }
@@ -84,7 +85,10 @@ impl Frame {
             limits: config.server.clone(),
             send_deadline: config.send_deadline,
             development,
-            embedded: config.store.kind == StoreKind::Embedded,
+            kept: match config.store.kind {
+                StoreKind::Memory => "and gone when it stops",
+                StoreKind::Embedded => "and kept over restarts",
+            },
             loudly: matches!(config.sending, Sending::Inbox(InboxReason::NoCredentials)),
             public_host: config.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned),
         })
@@ -186,15 +190,14 @@ fn announce(frame: &Frame, address: SocketAddr) {
         text.push_str("MOCK MODE: no provider credentials were given, so NO message reaches a phone.\n");
     }
     if frame.development {
-        text.push_str(&development_help(&base, frame.embedded));
+        text.push_str(&development_help(&base, frame.kept));
     }
     let mut out = io::stdout().lock();
     // A closed standard output is no reason not to serve.
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-fn development_help(base: &str, embedded: bool) -> String {
-    let kept = if embedded { "and kept over restarts" } else { "and gone when it stops" };
+fn development_help(base: &str, kept: &str) -> String {
     format!(
         "
 Messages land in the inbox ({base}/inbox); everything is stored {kept}. Try it:

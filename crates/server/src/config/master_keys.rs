@@ -31,9 +31,13 @@ pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Key
         return Some(KeySource::Given(keys));
     }
     let store = store?;
-    if store.config.kind == StoreKind::Memory {
-        return Some(KeySource::Process);
+    match store.config.kind {
+        StoreKind::Memory => Some(KeySource::Process),
+        StoreKind::Embedded => Some(beside_the_data(reader, store)),
     }
+}
+
+fn beside_the_data(reader: &mut Reader<'_>, store: &Store) -> KeySource {
     if reader.environment == Environment::Production {
         let file = store.data_dir.join(KEY_FILE);
         reader.findings.remark(
@@ -44,5 +48,5 @@ pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Key
             ),
         );
     }
-    Some(KeySource::DataDirectory(store.data_dir.clone()))
+    KeySource::DataDirectory(store.data_dir.clone())
 }

@@ -76,7 +76,11 @@ pub async fn api_keys(data_dir: &Path) -> Result<Vec<ApiKeyRecord>, RegistryErro
 /// # Errors
 /// [`WiringError`] if the client cannot be set up.
 pub async fn account(config: &Config) -> Result<Option<Result<AccountReport, AccountError>>, WiringError> {
-    let Sending::Twilio(twilio) = &config.sending else { return Ok(None) };
-    let sender = TwilioSender::new(twilio.as_ref().clone(), Arc::new(SystemRandom)).map_err(part)?;
-    Ok(Some(sender.examine(SystemClock.now()).await))
+    match &config.sending {
+        Sending::Inbox(_) => Ok(None),
+        Sending::Twilio(twilio) => {
+            let sender = TwilioSender::new(twilio.as_ref().clone(), Arc::new(SystemRandom)).map_err(part)?;
+            Ok(Some(sender.examine(SystemClock.now()).await))
+        }
+    }
 }

@@ -80,6 +80,9 @@ fn numbers_are_parsed_from_arguments_and_from_lines() {
     };
     let given = lines(&["parse", "--region", "GB", "020 7946 0123", "12\n34"], "");
     assert_eq!((given.len(), given[0]["e164"].as_str()), (2, Some("+442079460123")));
+    for numbers in [&["parse", ""][..], &["parse", "", ""], &["parse", "1", ""]] {
+        assert_eq!(lines(numbers, "").len(), numbers.len() - 1, "{numbers:?}");
+    }
     assert_eq!(lines(&["parse", "--json"], "+14155552671\n")[0]["region"], "US");
     let refused = Program::new(dir.path(), &["parse", "--region", "Utopia", "--json"]).output();
     let error: Value = serde_json::from_slice(&refused.stdout).unwrap();

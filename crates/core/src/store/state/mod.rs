@@ -210,7 +210,9 @@ impl State {
         }
         let shard = self.next_sweep;
         self.next_sweep = shard.wrapping_add(1);
-        self.drop_forgotten_replies(shard) + self.table.sweep(self.meta.latest)
+        let retention = self.options.retention;
+        let rest = |key: &RecordKey, value: &[u8]| without_secret(*key, value, retention);
+        self.drop_forgotten_replies(shard) + self.table.sweep(self.meta.latest, rest)
     }
 
     /// The instant of a verb that decides.
@@ -313,7 +315,9 @@ impl State {
     }
 
     fn put_verification(&mut self, id: &VerificationId, record: &VerificationRecord) -> Result<(), StoreError> {
-        self.put(*id.as_bytes(), record, record.expires_at + self.options.retention)
+        // A code that merely expired is worth nothing any more: its digests and sealed copy go with the next sweep.
+        let kept = if record.secret.is_some() { Duration::ZERO } else { self.options.retention };
+        self.put(*id.as_bytes(), record, record.expires_at + kept)
     }
 
     fn phone(&self, phone: &PhoneHash) -> Result<PhoneRecord, BadRecord> {
@@ -347,4 +351,14 @@ impl State {
             Status::Failed { .. } => Err(Refusal::Failed),
         }
     }
+}
+
+/// What is kept of a verification that expired with its secret: all the rest, until the retention is over.
+fn without_secret(key: RecordKey, value: &[u8], retention: Duration) -> Option<Vec<u8>> {
+    if key.kind != Kind::Verification {
+        return None;
+    }
+    let mut record: VerificationRecord = unpack(value).ok()?;
+    record.secret.take()?;
+    pack(Vec::new(), record.expires_at + retention, &record).ok()
 }

@@ -1,6 +1,6 @@
 //! The table of packed records: 256 shards, so that a sweep holds the lock for a moment at a time.
 //!
-//! A value is six bytes (little endian, milliseconds: when it may be dropped) and the packed record.
+//! A value is six bytes (little endian, milliseconds: when it, or a part of it, may be dropped) and the packed record.
 
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
@@ -109,16 +109,22 @@ impl Shard {
         }
     }
 
-    /// Drops what is due at `now` and returns how many went.
-    fn sweep(&mut self, now: Timestamp) -> usize {
+    /// Drops what is due at `now`, or puts what is kept of it in its place, and returns how many went.
+    fn sweep(&mut self, now: Timestamp, rest: impl Fn(&RecordKey, &[u8]) -> Option<Vec<u8>>) -> usize {
         let Self { index, heap } = self;
         let before = index.len();
         index.retain(|place| {
-            let kept = drop_at(heap.value(*place)) > now;
-            if !kept {
-                heap.remove(*place);
+            if drop_at(heap.value(*place)) > now {
+                return true;
             }
-            kept
+            if let Ok(key) = RecordKey::from_bytes(heap.key(*place))
+                && let Some(rest) = rest(&key, heap.value(*place)).filter(|rest| drop_at(rest) > now)
+            {
+                *place = heap.replace(*place, &key, &rest);
+                return true;
+            }
+            heap.remove(*place);
+            false
         });
         let gone = before - index.len();
         if heap.is_sparse() || (index.capacity() > 64 && index.len() < index.capacity() / 4) {
@@ -175,11 +181,11 @@ impl Table {
         before
     }
 
-    /// Drops what is due in the next shard and returns how many went.
-    pub(super) fn sweep(&mut self, now: Timestamp) -> usize {
+    /// Drops what is due in the next shard and returns how many went. `rest` says what is kept of a due record, and until when.
+    pub(super) fn sweep(&mut self, now: Timestamp, rest: impl Fn(&RecordKey, &[u8]) -> Option<Vec<u8>>) -> usize {
         let index = self.next_sweep;
         self.next_sweep = (index + 1) % SHARDS;
-        let gone = self.shards.get_mut(index).map_or(0, |shard| shard.sweep(now));
+        let gone = self.shards.get_mut(index).map_or(0, |shard| shard.sweep(now, rest));
         self.len -= gone;
         gone
     }
@@ -240,8 +246,8 @@ mod tests {
         }
         let bytes = |table: &Table| table.shards[0].heap.bytes();
         let (full, at) = (bytes(&table), Timestamp::from_unix_ms);
-        assert_eq!(table.shards[0].sweep(at(999)), 0);
-        assert_eq!(table.sweep(at(1000)), 7200);
+        assert_eq!(table.shards[0].sweep(at(999), |_, _| None), 0);
+        assert_eq!(table.sweep(at(1000), |_, _| None), 7200);
         assert_eq!(table.len(), 800);
         assert!(bytes(&table) < full / 4, "{} of {full}", bytes(&table));
         assert!(table.shards[0].index.capacity() < 2000);

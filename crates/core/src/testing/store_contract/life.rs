@@ -137,6 +137,23 @@ pub async fn purge_drops_only_what_is_due(factory: &dyn StoreFactory) {
     assert!(scene.load(younger).await.is_none());
 }
 
+/// A code that merely expired is worth nothing: its digests and sealed copy are swept at once, the rest stays readable.
+pub async fn secret_of_an_expired_code_is_swept_at_once(factory: &dyn StoreFactory) {
+    let mut scene = Scene::before(factory.fresh().await, 1);
+    let id = scene.started().await;
+    for (at, secret) in [(599_999, true), (600_000, false), (3_600_000, false)] {
+        scene.now = crate::testing::FakeClock::BEGINNING + Duration::from_millis(at);
+        scene.purge_all().await;
+        assert_eq!(scene.load(id).await.unwrap().record.secret.is_some(), secret, "{at} ms");
+    }
+    // The store may have written nothing of it: the sweep after a start does it again.
+    scene.restart(factory).await;
+    scene.purge_all().await;
+    assert!(scene.load(id).await.unwrap().record.secret.is_none());
+    let outcome = scene.check(id, &scene.code(id)).await;
+    assert!(matches!(outcome, CheckOutcome::Refused { refusal: Refusal::Expired, .. }), "{outcome:?}");
+}
+
 /// Counters live as long as their windows, whatever became of the verifications.
 pub async fn purge_spares_counters(factory: &dyn StoreFactory) {
     let options = StateOptions { retention: Duration::from_secs(1), ..StateOptions::default() };

@@ -36,7 +36,7 @@ macro_rules! store_contract_tests {
                 exhausted_verification_blocks_starts_until_it_ends, no_message_without_a_guess_left,
                 a_hundred_in_a_row_need_an_unlock, a_right_guess_ends_the_row, unlock_resets_only_the_row;
             life: info_and_load_have_no_effect, cancel_ends_once, another_tenant_finds_nothing, forget_keeps_counters,
-                forget_of_one_service_spares_others, purge_drops_only_what_is_due, purge_spares_counters,
+                forget_of_one_service_spares_others, purge_drops_only_what_is_due, secret_of_an_expired_code_is_swept_at_once, purge_spares_counters,
                 a_row_that_ended_is_not_kept_for_a_year, conflict_of_code_or_purpose, metadata_comes_back_sealed;
             limits: a_denial_spends_nothing, sixth_start_waits_exactly, denied_tries_are_not_logged,
                 harassment_cap_spans_services, address_networks_have_their_own_counts, address_limit_is_exact,

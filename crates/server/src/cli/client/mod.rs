@@ -90,8 +90,8 @@ fn prompt_failure(error: &PromptError, what: &str) -> Failure {
 /// A key for repeating a call without doing it twice, as it may stand in a header.
 fn idempotency_key(text: &str) -> Result<String, &'static str> {
     const MAX_BYTES: usize = 255;
-    let fits = (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 255 printable ASCII characters") }
+    let fits = (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 255 visible ASCII characters, without spaces") }
 }
 
 /// A field of a reply as text, made harmless; empty if it is not there.
@@ -113,6 +113,22 @@ fn put(body: &mut serde_json::Map<String, Value>, fields: &[(&str, Option<&str>)
     for (name, value) in fields {
         if let Some(value) = value {
             body.insert((*name).to_owned(), Value::from(*value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_the_server_would_refuse_is_refused_here() {
+        let long = "x".repeat(256);
+        for bad in ["", "a b", " ", "käse", "a\t", &long] {
+            assert!(idempotency_key(bad).is_err(), "{bad:?}");
+        }
+        for good in ["!", "~", "0d0ee6f2-61a1-4d7c-9d43-3c1e0f3c9a11", &long[1..]] {
+            assert_eq!(idempotency_key(good).as_deref(), Ok(good));
         }
     }
 }

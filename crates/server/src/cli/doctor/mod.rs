@@ -1,8 +1,9 @@
 //! `verifyd doctor`: looks at everything that a server needs, and says what to mend.
 //!
-//! It changes nothing: what is absent stays absent, and a store that a running server holds is asked about through the server. Each
-//! examination gives lines of three levels; one problem is enough for exit code 1. `--accept-clock` is what only an operator may
-//! decide, and the one thing here that changes anything.
+//! It decides nothing: what is absent stays absent, and a store that a running server holds is asked about through the server. A store
+//! that nobody holds is opened as a start would open it: a torn end of its journal is cut off, files of finished work are cleared
+//! away. Each examination gives lines of three levels; one problem is enough for exit code 1. `--accept-clock` is what only an
+//! operator may decide.
 
 mod clock;
 mod files;

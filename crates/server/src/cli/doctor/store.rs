@@ -95,16 +95,15 @@ fn in_use(report: &mut Report, neighbour: &Neighbour) {
 pub(super) async fn api_keys(report: &mut Report, config: &Config) {
     const CHECK: &str = "API keys";
     let mut live = config.api_keys.len() as u64;
-    if config.store.kind == StoreKind::Embedded {
-        match examine::api_keys(&config.data_dir).await {
-            Ok(keys) => live += keys.iter().map(|key| u64::from(key.revoked_at.is_none())).sum::<u64>(),
-            Err(error) => {
-                return report.problem(
-                    CHECK,
-                    error,
-                    "restore registry.json from your backup, or remove it and make keys anew",
-                );
-            }
+    let kept = match config.store.kind {
+        StoreKind::Memory => Ok(Vec::new()),
+        StoreKind::Embedded => examine::api_keys(&config.data_dir).await,
+    };
+    match kept {
+        Ok(keys) => live += keys.iter().map(|key| u64::from(key.revoked_at.is_none())).sum::<u64>(),
+        Err(error) => {
+            let remedy = "restore registry.json from your backup, or remove it and make keys anew";
+            return report.problem(CHECK, error, remedy);
         }
     }
     match live {
