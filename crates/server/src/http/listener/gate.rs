@@ -21,6 +21,9 @@ use super::activity::Activity;
 use super::body::RequestBody;
 use super::limits::ServerLimits;
 
+/// A body up to this size has come along with its head, all but always.
+const READ_AWAY_BYTES: u64 = 1024;
+
 /// The address of the connection a request came on, as a request extension. Behind a proxy it is the proxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
@@ -65,8 +68,9 @@ pub(super) fn pass(
     let ticket = Ticket { activity: Arc::clone(activity), answered: false, with_client: false };
     let refusal = refuse(&request, opened.plainly_chunked, activity.limits());
     // The scanner does not follow a chunked body, so what comes after it is not served.
-    let last = request.version() < Version::HTTP_2
-        && (opened.draining || refusal.is_some() || request.headers().contains_key(TRANSFER_ENCODING));
+    let http1 = request.version() < Version::HTTP_2;
+    let last = http1 && (opened.draining || refusal.is_some() || request.headers().contains_key(TRANSFER_ENCODING));
+    let announced_bytes = request.body().size_hint().lower();
     let app = app.clone();
     async move {
         let mut response = match refusal {
@@ -77,7 +81,10 @@ pub(super) fn pass(
             }
             None => answer(app, request, &ticket.activity).await,
         };
-        if last {
+        // hyper ends the connection when much of a body was left unread, and a client that was not told sends its next request
+        // into that end. What came along with the head it reads away by itself.
+        let cut_short = http1 && announced_bytes > READ_AWAY_BYTES && ticket.activity.has_unread_input(false);
+        if last || cut_short {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| AnswerBody::new(body, ticket)))

@@ -119,6 +119,20 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
     }
 }
 
+/// Or else it would send its next request into the end of the connection.
+#[tokio::test]
+async fn a_client_whose_body_was_left_unread_is_told_that_the_connection_ends() {
+    let server = Server::start(ServerLimits::default());
+    for (bytes, told) in [(0, false), (100, false), (16_000, true)] {
+        let mut client = server.connect().await;
+        let head = format!("POST /nothing-here HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
+        client.send(format!("{head}{}", "b".repeat(bytes))).await;
+        let answer = client.answer().await.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 404 ") || answer.starts_with("http/1.1 405 "), "{answer}");
+        assert_eq!(answer.contains("connection: close"), told, "{bytes}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn lingering_has_an_end() {
     let limits = ServerLimits { linger: Duration::from_millis(300), max_connections: 1, ..ServerLimits::default() };
