@@ -90,8 +90,8 @@ fn prompt_failure(error: &PromptError, what: &str) -> Failure {
 /// A key for repeating a call without doing it twice, as it may stand in a header.
 fn idempotency_key(text: &str) -> Result<String, &'static str> {
     const MAX_BYTES: usize = 255;
-    let fits = (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 255 printable ASCII characters") }
+    let fits = (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err("expected 1 to 255 visible ASCII characters, such as a UUID") }
 }
 
 /// A field of a reply as text, made harmless; empty if it is not there.
