@@ -31,6 +31,12 @@ impl Caller {
         Self { key: Arc::from(key), service: service.map(ServiceName::stable_id), scopes: Arc::from(scopes) }
     }
 
+    /// Who it is, for what is remembered of it: a key that is given to another tenant is another caller.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.service.map_or_else(|| self.key.to_string(), |service| format!("{} {service}", self.key))
+    }
+
     /// Whether it may do what `scope` covers.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {

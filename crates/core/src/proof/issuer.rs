@@ -10,21 +10,19 @@ use super::{MAX_PROOF_TTL, MIN_PROOF_TTL, Proof, ProofError, ProofSettings};
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::KeyRing;
-use crate::random::{Random, RandomError};
 use crate::sender::Channel;
 
 /// Periods whose keys are kept: about a boundary, instants of both sides arrive in any order.
 const PERIODS_KEPT: usize = 2;
 
-/// The number of one proof, its `jti`: 128 random bits, so that a recipient can refuse to see it twice.
+/// The number of a proof, its `jti`: 128 bits that nobody can guess, so that a recipient can refuse to see it twice. It follows
+/// from the verification, which is approved once: the proof that a repeated request gets is the one that was lost.
 pub(crate) struct ProofId([u8; 16]);
 
 impl ProofId {
-    /// A fresh one.
-    pub(crate) fn generate(random: &dyn Random) -> Result<Self, RandomError> {
-        let mut bytes = [0; 16];
-        random.fill(&mut bytes)?;
-        Ok(Self(bytes))
+    /// That of the approval of `verification`.
+    pub(crate) fn of(keys: &KeyRing, verification: VerificationId) -> Self {
+        Self(keys.subject_hash("proof-id", verification.as_bytes()))
     }
 }
 

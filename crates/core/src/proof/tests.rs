@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::{KeyRing, MasterKey};
 use crate::sender::Channel;
-use crate::testing::{SeededRandom, test_keys, test_proofs};
+use crate::testing::{test_keys, test_proofs};
 
 const SERVICE: ServiceId = ServiceId::from_bytes([0x5a; 16]);
 /// The first instant of a period.
@@ -27,7 +27,7 @@ fn issuer(keys: &[&str]) -> Arc<ProofIssuer> {
 
 fn sign(issuer: &ProofIssuer, at: Timestamp) -> String {
     let approval = Approval {
-        id: ProofId::generate(&SeededRandom::new(at.unix_ms())).unwrap(),
+        id: ProofId::of(&test_keys(&["test"]), VerificationId::from_bytes([1; 16])),
         at,
         service: SERVICE,
         subject: "+14155552671",

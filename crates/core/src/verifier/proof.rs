@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Verifier, VerifyError};
-use crate::clock::Timestamp;
 use crate::proof::{Approval, Proof, ProofError, ProofId, ProofSubject};
 use crate::service::Service;
+use crate::store::Status;
 use crate::verification::Verification;
 
 impl From<ProofError> for VerifyError {
@@ -25,28 +25,20 @@ impl Verifier {
         Ok(set)
     }
 
-    /// The number of a proof, should the guess be right. It is drawn before the guess is counted: an approval happens once,
-    /// and must not be lost for want of randomness.
-    pub(super) fn next_proof_id(&self) -> Result<Option<ProofId>, VerifyError> {
-        let wanted = self.parts.proofs.is_some();
-        Ok(wanted.then(|| ProofId::generate(self.parts.random.as_ref())).transpose()?)
-    }
-
-    /// The proof of what the store approved at `at`, which is not now if the request is a repeat.
+    /// The proof of an approval, which says when the store approved: also to a request that comes again later.
     pub(super) fn prove(
         &self,
         service: &Service,
         verification: &Verification,
-        id: Option<ProofId>,
-        at: Timestamp,
+        status: Status,
     ) -> Result<Option<Proof>, VerifyError> {
-        let (Some(issuer), Some(id)) = (&self.parts.proofs, id) else { return Ok(None) };
+        let (Some(issuer), Status::Approved { at }) = (&self.parts.proofs, status) else { return Ok(None) };
         let subject = match service.settings().proof_subject {
             ProofSubject::Number => verification.to.e164().to_owned(),
             ProofSubject::Hash => self.pairwise_subject(service, verification),
         };
         let approval = Approval {
-            id,
+            id: ProofId::of(&self.parts.keys, verification.id),
             at,
             service: service.id(),
             subject: &subject,

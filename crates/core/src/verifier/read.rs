@@ -13,7 +13,7 @@ use crate::phone_number::PhoneNumber;
 use crate::routing::Route;
 use crate::service::Service;
 use crate::store::{
-    CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal, RequestDigest, Status,
+    CancelOutcome, CheckOutcome, CheckRequest, GuessTarget, InfoOutcome, InfoRequest, Refusal, RequestDigest,
 };
 use crate::verification::Verification;
 
@@ -82,7 +82,6 @@ impl Verifier {
         };
         let (digits, rules) = (code.len(), service.rules().clone());
         let check = CheckRequest { service: service.id(), target, digits, digests, rules, request };
-        let proof_id = self.next_proof_id()?;
         let (loaded, valid) = match self.parts.store.check(check, self.parts.clock.now()).await? {
             CheckOutcome::Approved(loaded) => (loaded, true),
             CheckOutcome::Wrong(loaded) => (loaded, false),
@@ -93,11 +92,7 @@ impl Verifier {
         };
         let identity = self.identity_of(&loaded)?;
         let verification = self.view(&loaded, identity, None);
-        let proof = match loaded.record.status {
-            // A repeat whose answer was lost proves the approval that was, not one of now.
-            Status::Approved { at } if valid => self.prove(service, &verification, proof_id, at)?,
-            _ => None,
-        };
+        let proof = if valid { self.prove(service, &verification, loaded.record.status)? } else { None };
         Ok(Checked { verification, valid, proof })
     }
 

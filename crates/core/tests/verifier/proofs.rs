@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use verifyd_core::clock::Clock as _;
 use verifyd_core::proof::ProofSubject;
 use verifyd_core::service::Service;
-use verifyd_core::store::{Refusal, Store};
+use verifyd_core::store::{Refusal, RequestDigest, Store};
 use verifyd_core::testing::{TestVerifier, TestVerifierOptions, test_keys, test_proofs, test_settings};
 use verifyd_core::verifier::{CheckTarget, Checked, StartRequest, Verifier, VerifierParts, VerifyError};
 
@@ -124,7 +124,7 @@ async fn a_verifier_without_an_issuer_gives_no_proof_and_has_no_keys() {
 }
 
 #[tokio::test]
-async fn without_randomness_no_guess_is_counted_and_no_approval_lost() {
+async fn no_approval_is_lost_for_want_of_randomness() {
     let store = Arc::new(verifyd_core::memory::MemoryStore::default());
     let test = TestVerifier::with(TestVerifierOptions {
         store: Arc::clone(&store) as Arc<dyn Store>,
@@ -133,9 +133,21 @@ async fn without_randomness_no_guess_is_counted_and_no_approval_lost() {
     let id = start(&test).await.verification.id;
     let proofs = Some(test_proofs(&test_keys(&["test"])));
     let broken = Verifier::new(VerifierParts { proofs, ..parts(&store, Vec::new(), Arc::new(NoRandom)) });
-    let result = broken.check(&test.service, CheckTarget::Id(id), &last_code(&test)).await;
-    assert!(matches!(result, Err(VerifyError::Internal(_))), "{result:?}");
-    let checked = check(&test, id, &last_code(&test)).await.expect("a check");
+    let checked = broken.check(&test.service, CheckTarget::Id(id), &last_code(&test)).await.expect("a check");
     assert!(checked.valid && checked.proof.is_some());
-    assert_eq!(test.verifier.load(&test.service, id).await.expect("a verification").standing.checks_remaining, 0);
+}
+
+#[tokio::test]
+async fn a_repeat_of_the_approval_brings_the_proof_that_was_lost() {
+    let test = TestVerifier::new();
+    let id = start(&test).await.verification.id;
+    let code = last_code(&test);
+    let request = Some(RequestDigest::from_bytes([1; 8]));
+    let check = || test.verifier.check_once(&test.service, CheckTarget::Id(id), &code, request);
+    let first = check().await.expect("a check");
+    // Longer than any proof lives: the repeat must not make it young again, nor be a second one.
+    test.clock.advance(Duration::from_secs(601));
+    let again = check().await.expect("a check");
+    assert!(first.valid && again.valid);
+    assert_eq!(claims(&again), claims(&first));
 }

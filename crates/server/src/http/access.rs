@@ -87,7 +87,7 @@ fn caller(headers: &HeaderMap, app: &App) -> Result<Caller, Problem> {
 }
 
 /// Who calls, noted for the log line; what they may do is asked by [`Allowed`].
-pub(crate) fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
+fn authenticate(parts: &Parts, app: &App) -> Result<Caller, Problem> {
     let caller = caller(&parts.headers, app)?;
     if let Some(by) = parts.extensions.get::<CalledBy>() {
         by.note(&caller);

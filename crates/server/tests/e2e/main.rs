@@ -24,6 +24,7 @@ mod parallel;
 mod program;
 mod prompt;
 mod proofs;
+mod repeated_rights;
 mod shell;
 mod startup;
 mod twilio;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -21,9 +21,9 @@ use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::store::RequestDigest;
 use verifyd_core::verifier::{About, Begun, Reply, RequestScope, VerifyError};
 
-use super::body::MAX_BODY_BYTES;
-use crate::api_keys::Caller;
-use crate::http::access::authenticate;
+use super::body::{Json, MAX_BODY_BYTES};
+use super::path::Segment;
+use crate::http::access::{Allowed, Need};
 use crate::http::app::App;
 use crate::http::listener::read_body;
 use crate::http::problem::Problem;
@@ -33,6 +33,20 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The longest key; a UUID has 36.
 pub(crate) const MAX_KEY_BYTES: usize = 255;
+
+/// The arguments of a handler of a POST, which name the scope that a repeat needs, too.
+pub(super) trait Arguments {
+    /// That of the handler.
+    type Need: Need;
+}
+
+impl<M, N: Need, B> Arguments for (M, State<Arc<App>>, Allowed<N>, Requested, Json<B>) {
+    type Need = N;
+}
+
+impl<M, N: Need, B> Arguments for (M, State<Arc<App>>, Allowed<N>, Requested, Segment, Json<B>) {
+    type Need = N;
+}
 
 /// A handler of a POST that honours `Idempotency-Key`.
 pub(super) const fn once<H>(handler: H) -> Once<H> {
@@ -46,7 +60,7 @@ pub(super) struct Once<H>(H);
 impl<H, T> Handler<T, Arc<App>> for Once<H>
 where
     H: Handler<T, Arc<App>>,
-    T: 'static,
+    T: Arguments + 'static,
 {
     type Future = Either<H::Future, Pin<Box<dyn Future<Output = Response> + Send>>>;
 
@@ -91,7 +105,7 @@ impl Requested {
 struct Keyed {
     parts: Parts,
     body: Bytes,
-    caller: Caller,
+    caller: String,
     key: String,
 }
 
@@ -109,10 +123,11 @@ fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
 async fn answer<H, T>(handler: H, request: Request, app: Arc<App>) -> Result<Response, Problem>
 where
     H: Handler<T, Arc<App>>,
-    T: 'static,
+    T: Arguments + 'static,
 {
-    let (parts, body) = request.into_parts();
-    let caller = authenticate(&parts, &app)?;
+    let (mut parts, body) = request.into_parts();
+    // Scope before body, as without a key; and a caller that lost the scope is told no answer of before.
+    let caller = Allowed::<T::Need>::from_request_parts(&mut parts, &app).await?.identity();
     let key = key_of(&parts.headers)?;
     let body = read_body(body, MAX_BODY_BYTES).await?;
     let keyed = Keyed { parts, body, caller, key };
@@ -131,7 +146,7 @@ where
 {
     let Keyed { mut parts, body, caller, key } = keyed;
     let scope = RequestScope {
-        caller: &caller.key,
+        caller: &caller,
         key: &key,
         method: parts.method.as_str(),
         // As it was written: two spellings of one number are two requests.
