@@ -104,10 +104,11 @@ pub mod store {
     pub use verifyd_core::memory::MemoryStore;
     pub use verifyd_core::store::state::{self, StateOptions};
     pub use verifyd_core::store::{
-        Admission, AdmitOutcome, Admitted, CancelOutcome, CheckOutcome, CheckRequest, CodeSecret, DeliveryRecord,
-        ForgetOutcome, GuessTarget, IllegalMove, InfoOutcome, InfoRequest, LimitStanding, Loaded, MAX_CLOCK_STEP_BACK,
-        NewVerification, QuotaCharge, QuotaKey, Refusal, SendTarget, SettleRequest, Settlement, Status, Store,
-        StoreError, VerificationRecord, VerificationStanding,
+        Admission, AdmitOutcome, Admitted, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, CodeSecret,
+        DeliveryRecord, FinishReply, ForgetOutcome, GuessTarget, IllegalMove, InfoOutcome, InfoRequest, LimitStanding,
+        Loaded, MAX_CLOCK_STEP_BACK, NewVerification, QuotaCharge, QuotaKey, REPLY_KEPT, REPLY_LEASE,
+        REPLY_RETRY_AFTER, Refusal, ReplyKey, ReplyRequest, ReplySubject, RequestDigest, SealedReply, SendTarget,
+        SettleRequest, Settlement, Status, Store, StoreError, VerificationRecord, VerificationStanding,
     };
 }
 

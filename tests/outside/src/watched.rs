@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use verifyd::clock::Timestamp;
 use verifyd::keys::PhoneHash;
 use verifyd::store::{
-    Admission, AdmitOutcome, CancelOutcome, CheckOutcome, CheckRequest, ForgetOutcome, InfoOutcome, InfoRequest, Loaded,
-    SettleRequest, Settlement, Store, StoreError,
+    Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome, InfoOutcome,
+    InfoRequest, Loaded, ReplyRequest, SettleRequest, Settlement, Store, StoreError,
 };
 use verifyd::service::Rules;
 use verifyd::{ServiceId, VerificationId};
@@ -77,6 +77,18 @@ impl Store for WatchedStore {
 
     async fn unlock(&self, service: ServiceId, phone: PhoneHash, now: Timestamp) -> Result<u32, StoreError> {
         self.watched().unlock(service, phone, now).await
+    }
+
+    async fn begin_reply(&self, request: ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
+        self.watched().begin_reply(request, now).await
+    }
+
+    async fn finish_reply(&self, finish: FinishReply, now: Timestamp) -> Result<(), StoreError> {
+        self.watched().finish_reply(finish, now).await
+    }
+
+    async fn abandon_reply(&self, request: ReplyRequest) -> Result<(), StoreError> {
+        self.watched().abandon_reply(request).await
     }
 
     async fn purge(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -4,7 +4,7 @@
 //! no setting. [`ProofIssuer`] signs; only the [`verifier`](crate::verifier) asks it to, for the request that approved, and every
 //! proof bears the instant of its approval. Whoever holds a proof can show it, so [`Proof`] is treated as a secret.
 //!
-//! Keys ([`keys`]) follow from the master keys and the time alone: each master key has one key a period of [`PERIOD`], and the
+//! Keys (`keys.rs`) follow from the master keys and the time alone: each master key has one key a period of [`PERIOD`], and the
 //! published set holds the keys of the previous, the current and the next period of every master key. So keys change by
 //! themselves, at the same instant on every node, without a file; a set that was fetched before a change verifies what is
 //! signed after it; and a master key at the end of the list is announced before it is moved to the front and signs.

@@ -5,7 +5,7 @@
 //!
 //! # Add a command in three steps
 //!
-//! 1. A variant of [`Command`] with its arguments in a type of its own (`#[derive(Args)]`), a file for it, a line in [`main`].
+//! 1. A variant of `Command` with its arguments in a type of its own (`#[derive(Args)]`), a file for it, a line in [`main`].
 //! 2. If it talks to a server, implement `client::ClientCommand` and nothing else.
 //! 3. `VERIFYD_WRITE_DOCS=1 cargo test -p verifyd-server --lib the_command_line_page` writes `docs/cli.md` anew.
 
