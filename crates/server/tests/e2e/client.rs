@@ -279,9 +279,9 @@ fn the_idempotency_key_goes_along() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     for args in [&["start", NUMBER][..], &["check", NUMBER], &["resend", &format!("VE{}", "0".repeat(32))]] {
         let (base, asked) = answering(answer);
-        let program = Program::new(dir.path(), args).args(&["--url", &base, "--idempotency-key", "order 17"]);
+        let program = Program::new(dir.path(), args).args(&["--url", &base, "--idempotency-key", "order-17"]);
         assert!(program.output_with("123456").status.code().is_some_and(|code| code == 0 || code == 3));
         let asked = asked.join().unwrap();
-        assert!(asked.contains("idempotency-key: order 17\r\n"), "{asked}");
+        assert!(asked.contains("idempotency-key: order-17\r\n"), "{asked}");
     }
 }
