@@ -79,7 +79,7 @@ pub static KEYS: &[Key] = &[
         "store.max_records",
         Number,
         "4000000",
-        "The most verifications, numbers and addresses kept; beyond it new starts are refused with 503.",
+        "The most verifications, numbers, addresses and answers (of `Idempotency-Key`) kept; beyond it new starts are refused with 503.",
     ),
     given(
         "store.keep_finished",
