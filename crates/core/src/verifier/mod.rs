@@ -121,7 +121,7 @@ pub struct Checked {
     /// Whether the guess was right, and so approved it.
     pub valid: bool,
     /// The proof of the approval, if the guess was right and proofs are issued. Nothing else makes one, but the same request that
-    /// comes again because its answer was lost ([`Verifier::check_once`]) gets one anew: of the same instant, with a `jti` of its own.
+    /// comes again because its answer was lost ([`Verifier::check_once`]) gets one with the same claims.
     pub proof: Option<Proof>,
 }
 
