@@ -102,6 +102,10 @@ def spread_key(case, number):
         case.headers["Idempotency-Key"] = f"{key[:247]}{number:08x}"
 
 
+# Another digit for each.
+WRONG = str.maketrans("0123456789", "1234567890")
+
+
 def aim(case, number):
     """Puts a pending verification in the place of a made-up one, and its code in the place of most guesses."""
     body = case.body if isinstance(case.body, dict) else {}
@@ -126,7 +130,8 @@ def aim(case, number):
     else:
         return
     if code and isinstance(body.get("code"), str) and number % 4:
-        body["code"] = code
+        # One of these guesses in three is wrong, and like a code.
+        body["code"] = code if number % 4 > 1 else code.translate(WRONG)
 
 
 ANSWERS = Counter()
