@@ -19,3 +19,4 @@ pub use app::{App, ForgetElsewhere, MockPages, metrics_router, router};
 pub(crate) use format::rfc3339;
 pub use openapi::document_json;
 pub use reference::Examples;
+pub(crate) use v1::is_idempotency_key;

@@ -89,8 +89,7 @@ fn prompt_failure(error: &PromptError, what: &str) -> Failure {
 
 /// A key for repeating a call without doing it twice, as it may stand in a header.
 fn idempotency_key(text: &str) -> Result<String, &'static str> {
-    const MAX_BYTES: usize = 255;
-    let fits = (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = crate::http::is_idempotency_key(text);
     if fits { Ok(text.to_owned()) } else { Err("expected 1 to 255 visible ASCII characters, without spaces") }
 }
 

@@ -109,13 +109,17 @@ struct Keyed {
     key: String,
 }
 
+/// Whether `text` may stand in the header: 1 to 255 visible ASCII characters.
+pub(crate) fn is_idempotency_key(text: &str) -> bool {
+    (1..=MAX_KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
     let refuse = |reason| Err(Problem::invalid_field("Idempotency-Key", reason));
     let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return refuse("more than one header") };
-    let visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
     match value.to_str() {
-        Ok(key) if visible && (1..=MAX_KEY_BYTES).contains(&key.len()) => Ok(key.to_owned()),
+        Ok(key) if is_idempotency_key(key) => Ok(key.to_owned()),
         _ => refuse("1 to 255 visible ASCII characters, such as a UUID"),
     }
 }

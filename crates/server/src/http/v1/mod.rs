@@ -17,8 +17,8 @@ use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use self::idempotency::MAX_KEY_BYTES;
 use self::idempotency::once;
+pub(crate) use self::idempotency::{MAX_KEY_BYTES, is_idempotency_key};
 use super::app::App;
 
 /// A POST with its operation, which honours `Idempotency-Key`.
