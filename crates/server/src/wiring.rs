@@ -15,7 +15,7 @@ use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
 use verifyd_core::memory::MemoryStore;
 use verifyd_core::proof::{ProofError, ProofIssuer};
 use verifyd_core::random::SystemRandom;
-use verifyd_core::registry::{Registry, SecretHash};
+use verifyd_core::registry::{MemoryRegistry, Registry, SecretHash};
 use verifyd_core::routing::Senders;
 use verifyd_core::sender::Sender;
 use verifyd_core::store::Store;
@@ -33,6 +33,7 @@ use crate::key_file;
 use crate::metered::{MeteredSender, MeteredStore};
 use crate::metrics::Metrics;
 use crate::mock::Mock;
+use crate::registry_view::RegistryView;
 
 /// The offset of the development clock, beside the embedded store it belongs to.
 const CLOCK_OFFSET_FILE: &str = "dev-clock";
@@ -265,11 +266,14 @@ impl Server {
             None => Arc::new(SystemClock),
         };
         let senders = senders_of(&mut config, mock.as_ref(), &metrics)?;
-        let registry: Option<Arc<dyn Registry>> =
-            embedded.is_some().then(|| Arc::new(FileRegistry::new(&config.data_dir)) as Arc<dyn Registry>);
+        let registry: Arc<dyn Registry> = match config.store.kind {
+            StoreKind::Memory => Arc::new(MemoryRegistry::default()),
+            StoreKind::Embedded => Arc::new(FileRegistry::new(&config.data_dir)),
+        };
+        let registry = Arc::new(RegistryView::open(registry).await.map_err(part)?);
         let examples = examples_of(&config);
-        let api_keys = Arc::new(ApiKeys::new(fixed_keys(&config.api_keys), registry));
-        api_keys.refresh().await.map_err(part)?;
+        let api_keys = Arc::new(ApiKeys::new(fixed_keys(&config.api_keys)));
+        registry.attach(Arc::<ApiKeys>::clone(&api_keys));
         let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, Arc::clone(&metrics)));
         let services: BTreeMap<_, _> = std::mem::take(&mut config.services)
             .into_iter()
@@ -287,11 +291,12 @@ impl Server {
             expose_codes: config.expose_codes && mock.is_some(),
         });
         let forget_elsewhere = mock.as_ref().map(forget_in_inbox);
-        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown, forget_elsewhere, examples });
+        let app =
+            Arc::new(App { verifier, services, api_keys, registry, metrics, shutdown, forget_elsewhere, examples });
         Ok(Self { app, mock, embedded, store, clock })
     }
 
-    /// Starts what runs beside the requests: the sweep of expired records, the watch over API keys.
+    /// Starts what runs beside the requests: the sweep of expired records, the watch over the registry.
     pub fn start_chores(&self) {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         tokio::spawn(async move {
@@ -304,6 +309,6 @@ impl Server {
                 }
             }
         });
-        tokio::spawn(Arc::clone(&self.app.api_keys).follow());
+        tokio::spawn(Arc::clone(&self.app.registry).watch());
     }
 }

@@ -31,6 +31,7 @@ use crate::config::DEFAULT_SERVICE;
 use crate::data_dir;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::mock::Mock;
+use crate::registry_view::RegistryView;
 
 /// Everything a handler may use.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct App {
     pub services: BTreeMap<String, Arc<Service>>,
     /// Who may call.
     pub api_keys: Arc<ApiKeys>,
+    /// The data made at run time.
+    pub registry: Arc<RegistryView>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Canceled when the server begins to drain.

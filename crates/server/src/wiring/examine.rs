@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
 use verifyd_core::random::SystemRandom;
-use verifyd_core::registry::{ApiKeyRecord, Registry, RegistryError};
+use verifyd_core::registry::{ApiKeyRecord, RegistryError, api_key};
 use verifyd_core::store::{Store, StoreError};
 use verifyd_senders::twilio::TwilioSender;
 pub use verifyd_senders::twilio::{AccountError, AccountReport, AccountStatus, SenderStanding};
@@ -68,7 +68,7 @@ pub async fn store(config: &Config, on_record: &mut (dyn FnMut() + Send)) -> Res
 /// # Errors
 /// [`RegistryError`] if the file is damaged or cannot be read.
 pub async fn api_keys(data_dir: &Path) -> Result<Vec<ApiKeyRecord>, RegistryError> {
-    FileRegistry::new(data_dir).keys().await
+    api_key::list(&FileRegistry::new(data_dir)).await
 }
 
 /// Asks the provider about its account; `None` if messages go to no provider.
