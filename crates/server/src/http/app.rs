@@ -28,7 +28,6 @@ use super::request_log;
 use super::well_known;
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::DEFAULT_SERVICE;
-use crate::data_dir;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::mock::Mock;
 use crate::registry_view::RegistryView;
@@ -188,7 +187,7 @@ async fn no_method() -> Problem {
 /// What the pages of mock mode need.
 #[derive(Debug)]
 pub struct MockPages {
-    /// The inbox, the clock and where its offset is kept.
+    /// The inbox, the clock and what moves it.
     pub mock: Mock,
     /// Host names under which the server may be asked, beside addresses and `localhost`.
     pub hosts: Vec<String>,
@@ -201,14 +200,10 @@ pub struct MockPages {
 fn mock_routes(pages: MockPages, app: &App) -> Router {
     let MockPages { mock, hosts, tls, example_key } = pages;
     let default = app.services.get(DEFAULT_SERVICE);
-    let offset_file = mock.offset_file;
     inbox::routes(InboxParts {
         inbox: mock.inbox,
         clock: mock.clock,
-        persist_offset: Box::new(move |offset| match &offset_file {
-            Some(path) => data_dir::keep_offset(path, offset),
-            None => Ok(()),
-        }),
+        mover: mock.mover,
         default_region: default.and_then(|service| service.settings().default_region),
         hosts,
         tls,

@@ -13,7 +13,8 @@ pub use verifyd_senders::twilio::{AccountError, AccountReport, AccountStatus, Se
 pub use verifyd_store_embedded::OpenError;
 use verifyd_store_embedded::{EmbeddedStore, FileRegistry, SCHEMA};
 
-use super::{WiringError, development_offset, keys_of, part};
+use super::stores::{development_offset, keys_of};
+use super::{WiringError, part};
 use crate::config::{Config, Sending};
 
 /// What an embedded store is like.
