@@ -1,0 +1,5 @@
+//! The store of a fleet of verifyd: Redis or Valkey, as a single node, under Sentinel, or as a Cluster. See the crate's README.
+
+pub mod link;
+
+pub use link::{Link, LinkSettings, Script};
