@@ -2,6 +2,8 @@
 
 pub mod link;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use link::{Link, LinkSettings, Script};
 pub use store::{RedisOptions, RedisStore, TimeSource};

@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 pub struct Script {
     text: &'static str,
     sha: String,
+    confirmed: bool,
 }
 
 impl Script {
@@ -18,7 +19,19 @@ impl Script {
         let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
         let hex = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
         let sha = digest.as_ref().iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect();
-        Self { text, sha }
+        Self { text, sha, confirmed: false }
+    }
+
+    /// What it writes must be with the replicas before it is answered, where the operator asks for that
+    /// ([`wait_replicas`](super::LinkSettings::wait_replicas)).
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
+    }
+
+    pub(super) const fn confirmed_by_replicas(&self) -> bool {
+        self.confirmed
     }
 
     pub(super) fn text(&self) -> &'static str {

@@ -237,6 +237,6 @@ impl Store for RedisStore {
     }
 
     async fn ready(&self, _now: Timestamp) -> Result<(), StoreError> {
-        self.link.command(b"", &[b"PING"]).await.map(drop)
+        self.link.ready()
     }
 }
