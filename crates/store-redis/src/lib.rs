@@ -3,8 +3,10 @@
 pub mod fleet;
 pub mod link;
 mod registry;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use link::{Link, LinkSettings, Script};
 pub use registry::RedisRegistry;
+pub use store::{RedisOptions, RedisStore, TimeSource};

@@ -20,7 +20,7 @@
 //! To write another store: implement [`Store`], run `testing::store_contract` on it, run the model on it, name it in wiring.
 
 pub mod judge;
-mod message_id;
+pub mod message_id;
 mod record;
 mod reply;
 mod request;

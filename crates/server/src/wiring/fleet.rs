@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use verifyd_core::clock::{Clock as _, DevelopmentClock, SystemClock, Timestamp};
+use verifyd_core::clock::DevelopmentClock;
 use verifyd_core::keys::KeyRing;
 use verifyd_core::random::{Random as _, SystemRandom};
 use verifyd_core::registry::Registry;
-use verifyd_core::store::Store as _;
 use verifyd_store_redis::fleet::{AdvanceError, Fleet, JOIN_EVERY, JoinError};
-use verifyd_store_redis::{Link, RedisRegistry, RedisStore};
+use verifyd_store_redis::link::Severity;
+use verifyd_store_redis::{Link, RedisOptions, RedisRegistry, RedisStore};
 
 use super::stores::{Backend, Opened, development_clock, master_keys, mock};
 use super::{WiringError, part};
+use crate::cli::exit_chain as chain;
 use crate::config::{Config, LinkSettings, Sending};
 use crate::mock::{MoveClock, MoveClockError};
 
@@ -27,8 +28,8 @@ pub struct Member {
     fleet: Arc<Fleet>,
     node: String,
     keys: Arc<KeyRing>,
-    /// Followed only in mock mode.
-    clock: Option<Arc<DevelopmentClock>>,
+    /// Only in mock mode.
+    clock: Option<FleetClock>,
 }
 
 impl fmt::Debug for Member {
@@ -75,11 +76,25 @@ impl Member {
     }
 }
 
+/// The clock of mock mode: this node's, and the store's beside it.
+#[derive(Clone, Debug)]
+struct FleetClock {
+    clock: Arc<DevelopmentClock>,
+    store: Arc<RedisStore>,
+}
+
+impl FleetClock {
+    fn advance_to(&self, offset: Duration) {
+        self.store.set_ahead(offset);
+        self.clock.advance_to(offset);
+    }
+}
+
 /// Moves the clock of mock mode for all nodes.
 #[derive(Debug)]
 struct FleetMover {
     fleet: Arc<Fleet>,
-    clock: Arc<DevelopmentClock>,
+    clock: FleetClock,
 }
 
 #[async_trait]
@@ -108,30 +123,48 @@ fn node_name(config: &Config) -> Result<String, WiringError> {
     Ok(name)
 }
 
+/// Looks at Redis and refuses one whose answers would be wrong.
+async fn examine(link: &Link) -> Result<(), WiringError> {
+    for finding in link.examine().await.map_err(part)? {
+        match finding.severity {
+            Severity::Refuse => return Err(part(finding)),
+            Severity::Warn => tracing::warn!(code = finding.code, "{finding}"),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn link_to(settings: LinkSettings) -> Result<Arc<Link>, WiringError> {
+    Ok(Arc::new(Link::open(settings).map_err(|error| part(chain(&error)))?))
+}
+
+pub(super) fn store_over(config: &Config, link: &Arc<Link>) -> Result<Arc<RedisStore>, WiringError> {
+    let options = RedisOptions { retention: config.store.options.retention, ..RedisOptions::default() };
+    Ok(Arc::new(RedisStore::new(Arc::clone(link), options, &SystemRandom).map_err(part)?))
+}
+
 /// Opens the store of a fleet, unless this node does not fit the others.
 pub(super) async fn open(config: &Config, settings: LinkSettings) -> Result<Opened, WiringError> {
-    let link = Arc::new(Link::open(settings));
+    let link = link_to(settings)?;
+    examine(&link).await?;
     let fleet = Arc::new(Fleet::new(Arc::clone(&link)));
     let index = fleet.index_key().await.map_err(part)?;
     let keys = Arc::new(KeyRing::new(&master_keys(&config.keys)?, index.as_deref())?);
     let node = node_name(config)?;
     fleet.join(&node, &keys).await.map_err(part)?;
+    let store = store_over(config, &link)?;
     let is_mock = matches!(config.sending, Sending::Inbox(_));
     let offset = if is_mock { fleet.clock_offset().await.map_err(part)? } else { Duration::ZERO };
-    let clock = development_clock(offset);
-    let mover = FleetMover { fleet: Arc::clone(&fleet), clock: Arc::clone(&clock) };
-    let followed = is_mock.then(|| Arc::clone(&clock));
-    let member = Member { fleet, node, keys: Arc::clone(&keys), clock: followed };
-    Ok(Opened {
-        store: Arc::new(RedisStore::new(Arc::clone(&link), config.store.options)),
-        registry: Arc::new(RedisRegistry::new(link)),
-        keys,
-        mock: mock(config, clock, Arc::new(mover)),
-        backend: Backend::Fleet(Arc::new(member)),
-    })
+    let clock = FleetClock { clock: development_clock(offset), store: Arc::clone(&store) };
+    clock.advance_to(offset);
+    let mover = FleetMover { fleet: Arc::clone(&fleet), clock: clock.clone() };
+    let mock = mock(config, Arc::clone(&clock.clock), Arc::new(mover));
+    let member = Member { fleet, node, keys: Arc::clone(&keys), clock: is_mock.then_some(clock) };
+    let registry = Arc::new(RedisRegistry::new(link));
+    Ok(Opened { store, registry, keys, mock, backend: Backend::Fleet(Arc::new(member)) })
 }
 
 /// The registry in Redis.
-pub(super) fn registry(settings: LinkSettings) -> Arc<dyn Registry> {
-    Arc::new(RedisRegistry::new(Arc::new(Link::open(settings))))
+pub(super) fn registry(settings: LinkSettings) -> Result<Arc<dyn Registry>, WiringError> {
+    Ok(Arc::new(RedisRegistry::new(link_to(settings)?)))
 }

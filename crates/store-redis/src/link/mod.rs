@@ -17,6 +17,7 @@
 mod confirmer;
 mod connection;
 mod era;
+mod examine;
 mod info;
 mod node;
 mod office;
@@ -41,6 +42,7 @@ use tokio::time::Instant;
 use verifyd_core::store::StoreError;
 
 pub use era::ERA_BYTES;
+pub use examine::{Finding, Severity};
 pub use script::Script;
 pub use settings::{DEFAULT_PREFIX, DEFAULT_TIMEOUT, LinkSettings};
 pub use tls::TlsError;
