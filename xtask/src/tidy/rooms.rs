@@ -46,7 +46,7 @@ const ADAPTERS: &[&str] = &["verifyd_senders", "verifyd_store_embedded", "verify
 
 /// Adapters by name, wherever they come from.
 const ADAPTER_TYPES: &[&str] =
-    &["MemoryStore", "EmbeddedStore", "RedisStore", "TwilioSender", "InboxSender", "FileRegistry"];
+    &["MemoryStore", "EmbeddedStore", "RedisStore", "TwilioSender", "InboxSender", "FileRegistry", "MemoryRegistry", "RedisRegistry"];
 
 /// The paths that count: outside of tests.
 fn production(source: &Source) -> impl Iterator<Item = &PathUse> {

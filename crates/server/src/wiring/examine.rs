@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
 use verifyd_core::random::SystemRandom;
-use verifyd_core::registry::{ApiKeyRecord, Registry, RegistryError};
+use verifyd_core::registry::{ApiKeyRecord, RegistryError, api_key};
 use verifyd_core::store::{Store, StoreError};
 use verifyd_senders::twilio::TwilioSender;
 pub use verifyd_senders::twilio::{AccountError, AccountReport, AccountStatus, SenderStanding};
 pub use verifyd_store_embedded::OpenError;
 use verifyd_store_embedded::{EmbeddedStore, FileRegistry, SCHEMA};
 
-use super::{WiringError, development_offset, keys_of, part};
+use super::stores::{development_offset, keys_of};
+use super::{WiringError, part};
 use crate::config::{Config, Sending};
 
 /// What an embedded store is like.
@@ -68,7 +69,7 @@ pub async fn store(config: &Config, on_record: &mut (dyn FnMut() + Send)) -> Res
 /// # Errors
 /// [`RegistryError`] if the file is damaged or cannot be read.
 pub async fn api_keys(data_dir: &Path) -> Result<Vec<ApiKeyRecord>, RegistryError> {
-    FileRegistry::new(data_dir).keys().await
+    api_key::list(&FileRegistry::new(data_dir)).await
 }
 
 /// Asks the provider about its account; `None` if messages go to no provider.
