@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use verifyd_core::clock::Timestamp;
 use verifyd_core::random::SystemRandom;
 use verifyd_core::store::Store;
 use verifyd_core::store::state::StateOptions;
@@ -41,8 +42,12 @@ impl Fleet {
         Arc::new(RedisStore::new(link, options, &SystemRandom).unwrap())
     }
 
-    fn remembered(&self, prefix: String, options: RedisOptions) -> Arc<dyn Store> {
+    /// A link connects in the background, and its store is not ready before.
+    async fn remembered(&self, prefix: String, options: RedisOptions) -> Arc<dyn Store> {
         let store = self.store(&prefix, options);
+        while store.ready(Timestamp::EPOCH).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         self.known.lock().unwrap().insert(Arc::as_ptr(&store).addr(), (prefix, options));
         store
     }
@@ -52,13 +57,13 @@ impl Fleet {
 impl StoreFactory for Fleet {
     async fn fresh_with(&self, options: StateOptions) -> Arc<dyn Store> {
         let prefix = format!("t{}", self.made.fetch_add(1, Ordering::SeqCst));
-        self.remembered(prefix, RedisOptions { retention: options.retention, time: TimeSource::Caller })
+        self.remembered(prefix, RedisOptions { retention: options.retention, time: TimeSource::Caller }).await
     }
 
     async fn reopen(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
         let (prefix, options) = self.known.lock().unwrap().remove(&Arc::as_ptr(&store).addr()).unwrap();
         drop(store);
-        self.remembered(prefix, options)
+        self.remembered(prefix, options).await
     }
 }
 
