@@ -31,22 +31,34 @@ async fn a_cluster_keeps_the_contract() {
     verifyd_core::fleet_store_contract_tests!(in turn: &fleet);
 }
 
-/// Ten seeds of 1,000 operations.
+/// 17 seeds of 1,500 operations in each of four tests, which run side by side: 102,000 operations.
 async fn seeds(first: u64) {
     let server = one_server!();
-    for seed in first..first + 10 {
-        model::run_forward(&server, seed, 1_000).await;
+    // Another block of seeds: `VERIFYD_MODEL_SEED=100000 cargo test -p verifyd-store-redis --test contract oracle`.
+    let offset: u64 = std::env::var("VERIFYD_MODEL_SEED").map_or(0, |text| text.parse().unwrap());
+    for seed in first..first + 17 {
+        model::run_forward(&server, offset + seed, 1_500).await;
     }
 }
 
 #[tokio::test]
 async fn the_store_agrees_with_the_oracle() {
-    seeds(5_000).await;
+    seeds(1_000).await;
 }
 
 #[tokio::test]
-async fn the_store_agrees_with_the_oracle_on_other_seeds() {
-    seeds(6_000).await;
+async fn the_store_agrees_with_the_oracle_on_a_second_block() {
+    seeds(2_000).await;
+}
+
+#[tokio::test]
+async fn the_store_agrees_with_the_oracle_on_a_third_block() {
+    seeds(3_000).await;
+}
+
+#[tokio::test]
+async fn the_store_agrees_with_the_oracle_on_a_fourth_block() {
+    seeds(4_000).await;
 }
 
 #[tokio::test]
