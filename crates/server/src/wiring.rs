@@ -28,8 +28,8 @@ use verifyd_senders::test_numbers::TestNumbers;
 use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::OpenError;
 
-pub use self::stores::{Backend, accept_clock, registry};
 use self::stores::Opened;
+pub use self::stores::{Backend, accept_clock, registry};
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::{ApiKey, Config, DEV_API_KEY, Environment, Sending};
 use crate::http::{App, Examples, ForgetElsewhere};

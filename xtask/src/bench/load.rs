@@ -65,12 +65,12 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    /// Opens the connections.
-    pub(super) fn connect(address: &str, shape: Shape) -> Result<Self> {
+    /// Opens the connections, in turn to each address.
+    pub(super) fn connect(addresses: &[&str], shape: Shape) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().event_interval(SPINS_A_LOOK).build()?;
         let mut connections = Vec::new();
-        for _ in 0..shape.connections {
+        for address in addresses.iter().cycle().take(shape.connections as usize) {
             let opened = runtime.block_on(Connection::open(address)).map_err(|error| error.to_string())?;
             connections.push(opened);
         }

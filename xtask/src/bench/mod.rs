@@ -8,12 +8,15 @@ mod client;
 mod commit;
 mod contestants;
 mod figures;
+mod fleet;
 mod hanging;
 mod load;
 mod machine;
 mod provider;
 mod ratio;
+mod redis_server;
 mod restart;
+mod scripts;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -66,6 +69,8 @@ enum Part {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// What a round trip costs with Redis, beside a bare axum server and bare scripts
+    Fleet,
     /// What parsing, composing, admission and check cost without HTTP and disk
     Micro,
     /// What ten thousand sends that hang at a provider do to checks
@@ -75,6 +80,9 @@ enum Part {
     /// The bare server of `ratio`
     #[command(hide = true)]
     Baseline(baseline::Arguments),
+    /// The driver of bare scripts of `fleet`
+    #[command(hide = true)]
+    Scripts(scripts::Arguments),
     /// The provider of `hanging`
     #[command(hide = true)]
     Provider,
@@ -108,6 +116,7 @@ impl Subject {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.part {
         Some(Part::Baseline(arguments)) => return baseline::run(arguments),
+        Some(Part::Scripts(arguments)) => return scripts::run(arguments),
         Some(Part::Provider) => return provider::run(),
         _ => {}
     }
@@ -121,13 +130,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Some(Part::Restart(restart)) => restart::run(&subject, restart)?,
         Some(Part::Hanging) => hanging::run(&subject, &arguments.pace)?,
         Some(Part::Micro) => micro(&subject)?,
-        Some(Part::Baseline(_) | Part::Provider) | None => everything(&subject, &arguments.pace)?,
+        Some(Part::Fleet) => fleet::run(&subject, &arguments.pace)?,
+        Some(Part::Baseline(_) | Part::Scripts(_) | Part::Provider) | None => everything(&subject, &arguments.pace)?,
     };
     judge(&verdicts, &arguments.pace)
 }
 
 fn everything(subject: &Subject, pace: &Pace) -> Result<Vec<Verdict>> {
     let mut verdicts = ratio::run(subject, pace, &[])?;
+    verdicts.extend(fleet::run(subject, pace)?);
     verdicts.extend(hanging::run(subject, pace)?);
     verdicts.extend(micro(subject)?);
     verdicts.extend(restart::run(subject, &restart::Arguments::default())?);

@@ -102,7 +102,7 @@ impl Contest {
     fn warm_up(&mut self) -> Result<()> {
         let shape = Shape { connections: CONNECTIONS, span: WARM_UP, every: None };
         for (contestant, server) in &self.servers {
-            let outcome = Generator::connect(&server.address, shape)?.run(&self.numbers)?;
+            let outcome = Generator::connect(&[&server.address], shape)?.run(&self.numbers)?;
             if contestant.durable {
                 self.paced_rate = outcome.rate() * PACED_SHARE;
             }
@@ -151,7 +151,7 @@ impl Contest {
     }
 
     fn slice(&self, server: &Server, shape: Shape) -> Result<(Figures, f64)> {
-        let generator = Generator::connect(&server.address, shape)?;
+        let generator = Generator::connect(&[&server.address], shape)?;
         let cpu = || server.cpu_time().ok_or("the CPU time of a server cannot be read");
         let (before, cpu_before) = (self.reading()?, cpu()?);
         let outcome = generator.run(&self.numbers)?;
@@ -175,7 +175,7 @@ impl Contest {
 }
 
 /// Takes the replies that the baseline will give from a live server.
-fn record_replies(subject: &Subject, data: &Path) -> Result<()> {
+pub(super) fn record_replies(subject: &Subject, data: &Path) -> Result<()> {
     let live = data.join("live");
     let server = Launch::verifyd(&subject.verifyd, "dev", &live, &[("VERIFYD_STORE", "memory")]).start()?;
     let mut client = Client::connect(&server.address)?;
@@ -196,7 +196,8 @@ fn wire(reply: &Reply) -> String {
     wire + "\r\n" + &reply.body
 }
 
-fn baseline(subject: &Subject, data: &Path) -> Launch {
+/// The bare server, giving the recorded replies.
+pub(super) fn baseline(subject: &Subject, data: &Path) -> Launch {
     let path = |name| data.join(name).to_string_lossy().into_owned();
     let arguments = ["bench", "baseline", "--start", &path("start"), "--check", &path("check")];
     Launch::of(&subject.xtask, &arguments, data.join("baseline.log"))

@@ -15,6 +15,7 @@ mod clock;
 mod crash;
 mod dev;
 mod doctor;
+mod fleet;
 mod full_disk;
 mod garbage;
 mod keys;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::api::{Answer, Api, wrong};
 use crate::program::{Program, Running};
 
-/// Connections; each carries as many requests at once as the server allows on one.
+/// Connections to a server; each carries as many requests at once as the server allows on one.
 const CONNECTIONS: usize = 10;
 
 fn servers() -> Vec<(tempfile::TempDir, Running)> {
@@ -22,9 +22,9 @@ fn servers() -> Vec<(tempfile::TempDir, Running)> {
     vec![start(&[]), start(&["--store", "memory"])]
 }
 
-/// Sends all bodies to `path` at the same moment.
-async fn all_at_once(api: &Api, path: &str, bodies: Vec<serde_json::Value>) -> Vec<Answer> {
-    let callers: Vec<Api> = (0..CONNECTIONS).map(|_| api.multiplexed()).collect();
+/// Sends all bodies to `path` at the same moment, spread over the servers.
+pub(crate) async fn all_at_once(servers: &[Api], path: &str, bodies: Vec<serde_json::Value>) -> Vec<Answer> {
+    let callers: Vec<Api> = servers.iter().flat_map(|api| (0..CONNECTIONS).map(|_| api.multiplexed())).collect();
     for caller in &callers {
         // Opens the connection, so that the crowd need not wait for it.
         caller.get("/healthz").await;
@@ -32,7 +32,7 @@ async fn all_at_once(api: &Api, path: &str, bodies: Vec<serde_json::Value>) -> V
     let barrier = Arc::new(Barrier::new(bodies.len()));
     let mut calls = JoinSet::new();
     for (index, body) in bodies.into_iter().enumerate() {
-        let (caller, path, barrier) = (callers[index % CONNECTIONS].clone(), path.to_owned(), Arc::clone(&barrier));
+        let (caller, path, barrier) = (callers[index % callers.len()].clone(), path.to_owned(), Arc::clone(&barrier));
         calls.spawn(async move {
             barrier.wait().await;
             caller.try_call(Method::POST, &path, &body).await.unwrap()
@@ -48,7 +48,7 @@ async fn a_thousand_right_checks_make_one_approval() {
         let started = api.start("+14155550142").await.expect(201);
         let body = json!({ "code": started["test_code"] });
         let path = format!("/v1/verifications/{}/check", started["id"].as_str().unwrap());
-        let answers = all_at_once(&api, &path, vec![body; 1_000]).await;
+        let answers = all_at_once(&[api.clone()], &path, vec![body; 1_000]).await;
         let approvals = answers.iter().filter(|answer| answer.status == 200).count();
         let over = answers.iter().filter(|answer| answer.is_problem("already_approved")).count();
         assert_eq!((approvals, over), (1, 999));
@@ -64,7 +64,7 @@ async fn a_thousand_checks_with_one_right_code_make_at_most_five_comparisons() {
         let code = started["test_code"].as_str().unwrap();
         let codes = (0..1_000).map(|n| wrong(code, (n + 500) % 1_000));
         let bodies = codes.map(|code| json!({ "to": "+14155550143", "code": code })).collect();
-        let answers = all_at_once(&api, "/v1/verifications/check", bodies).await;
+        let answers = all_at_once(&[api.clone()], "/v1/verifications/check", bodies).await;
         let compared: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
         let approved = compared.iter().filter(|answer| answer.json["valid"] == true).count();
         assert!(compared.len() <= 5 && approved <= 1, "{} comparisons, {approved} approvals", compared.len());
@@ -87,7 +87,7 @@ async fn three_hundred_starts_for_one_number_send_five_messages() {
         // Spellings of one line share its limit.
         let spellings = ["+14155550144", "(415) 555-0144", "tel:+1-415-555-0144"];
         let bodies = (0..300).map(|n| json!({ "to": spellings[n % spellings.len()] })).collect();
-        let answers = all_at_once(&api, "/v1/verifications", bodies).await;
+        let answers = all_at_once(&[api.clone()], "/v1/verifications", bodies).await;
         let created = answers.iter().filter(|answer| answer.status == 201).count();
         let resent = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!((created, resent), (1, 4));
@@ -101,7 +101,7 @@ async fn three_hundred_starts_for_one_number_send_five_messages() {
 }
 
 /// The sum of a counter over its labels.
-fn counted(metrics: &str, name: &str) -> u64 {
+pub(crate) fn counted(metrics: &str, name: &str) -> u64 {
     let lines = metrics.lines().filter(|line| line.starts_with(name));
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
