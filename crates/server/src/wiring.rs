@@ -27,9 +27,10 @@ use verifyd_senders::inbox::InboxSender;
 use verifyd_senders::test_numbers::TestNumbers;
 use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::OpenError;
+use verifyd_store_redis::link::TlsError;
 
-pub use self::stores::{Backend, accept_clock, registry};
 use self::stores::Opened;
+pub use self::stores::{Backend, accept_clock, registry};
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::{ApiKey, Config, DEV_API_KEY, Environment, Sending};
 use crate::http::{App, Examples, ForgetElsewhere};
@@ -61,6 +62,9 @@ pub enum WiringError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The files for TLS to Redis.
+    #[error(transparent)]
+    RedisTls(#[from] TlsError),
     /// Anything else, in the words of the part that refuses.
     #[error("{0}")]
     Part(String),

@@ -45,9 +45,12 @@ async fn a_cluster_has_one_registry() {
         return;
     }
     let cluster = Cluster::start();
-    let (one, other) = (open(&cluster.url(), RegistryBounds::default()), open(&cluster.url(), RegistryBounds::default()));
+    let (one, other) =
+        (open(&cluster.url(), RegistryBounds::default()), open(&cluster.url(), RegistryBounds::default()));
     let Written::Done { version } = one.write(create("a")).await.unwrap() else { panic!("the first") };
-    assert!(matches!(other.write(create("a")).await.unwrap(), Written::Conflict { found: Some(found), .. } if found == version));
+    assert!(
+        matches!(other.write(create("a")).await.unwrap(), Written::Conflict { found: Some(found), .. } if found == version)
+    );
     assert_eq!(other.snapshot().await.unwrap(), one.snapshot().await.unwrap());
     assert_eq!(other.revision().await.unwrap(), version);
 }

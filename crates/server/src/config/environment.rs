@@ -121,9 +121,7 @@ fn parse(kind: Kind, text: &str) -> Option<Value> {
         | Kind::Path
         | Kind::Duration
         | Kind::Rate
-        | Kind::Instant => {
-            Some(Value::Text(toml_text(text).unwrap_or_else(|| text.to_owned())))
-        }
+        | Kind::Instant => Some(Value::Text(toml_text(text).unwrap_or_else(|| text.to_owned()))),
     }
 }
 

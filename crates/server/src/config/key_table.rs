@@ -87,11 +87,7 @@ pub static KEYS: &[Key] = &[
         "\"1h\"",
         "How long a verification stays readable after its life, 0s to 30d.",
     ),
-    unset(
-        "redis.password",
-        Secret,
-        "Password for Redis, if `store.url` has none; the user stands in the URL.",
-    ),
+    unset("redis.password", Secret, "Password for Redis, if `store.url` has none; the user stands in the URL."),
     given("redis.prefix", Text, "\"verifyd\"", "What every key in Redis begins with: 1 to 40 of `a-z 0-9 _ -`."),
     given("redis.timeout", Duration, "\"250ms\"", "Longest wait for an answer of Redis, 10ms to 10s."),
     given(

@@ -54,7 +54,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Store> {
         );
     }
     if kind == Some(StoreKind::Redis) && reader.is_given("store.max_records") {
-        reader.findings.remark(reader.field("store.max_records"), "does nothing here: Redis is bounded by its maxmemory");
+        reader
+            .findings
+            .remark(reader.field("store.max_records"), "does nothing here: Redis is bounded by its maxmemory");
     }
     let options = StateOptions { max_records: max_records?, retention: retention? };
     Some(Store { config: StoreConfig { kind: kind?, options }, data_dir: data_dir? })

@@ -16,7 +16,6 @@ use verifyd_store_redis::{Link, RedisOptions, RedisRegistry, RedisStore};
 
 use super::stores::{Backend, Opened, development_clock, master_keys, mock};
 use super::{WiringError, part};
-use crate::cli::exit_chain as chain;
 use crate::config::{Config, LinkSettings, Sending};
 use crate::mock::{MoveClock, MoveClockError};
 
@@ -135,7 +134,7 @@ async fn examine(link: &Link) -> Result<(), WiringError> {
 }
 
 pub(super) fn link_to(settings: LinkSettings) -> Result<Arc<Link>, WiringError> {
-    Ok(Arc::new(Link::open(settings).map_err(|error| part(chain(&error)))?))
+    Ok(Arc::new(Link::open(settings)?))
 }
 
 pub(super) fn store_over(config: &Config, link: &Arc<Link>) -> Result<Arc<RedisStore>, WiringError> {

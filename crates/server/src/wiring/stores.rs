@@ -203,7 +203,9 @@ pub async fn accept_clock(config: &Config) -> Result<Timestamp, WiringError> {
         StoreKind::Memory => return Err(part("the memory store remembers no time over a restart")),
         StoreKind::Embedded => EmbeddedStore::open(&config.data_dir, config.store.options)?,
         StoreKind::Redis => {
-            return Err(part("Redis goes by its own clock: a step back voids what was pending by itself, and nothing has to be accepted"));
+            return Err(part(
+                "Redis goes by its own clock: a step back voids what was pending by itself, and nothing has to be accepted",
+            ));
         }
     };
     let now = DevelopmentClock::new(SystemClock, development_offset(config)?).now();

@@ -15,6 +15,7 @@
 //!
 //! Neither has a TTL: the index key must stay as long as any hash of a number, and what is out of date in the hash goes with the next join.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +77,29 @@ pub struct FleetReport {
     pub index: Option<(String, String)>,
     /// Names of the keys whose data may be needed, with their tags.
     pub needed: Vec<(String, String)>,
-    /// Ids of the nodes that are there.
-    pub nodes: Vec<String>,
+    /// The nodes that are there by id, with the tags of the keys they have.
+    pub nodes: BTreeMap<String, Vec<String>>,
+}
+
+impl FleetReport {
+    /// Whether a node with these keys may join, as [`Fleet::join`] would decide now.
+    ///
+    /// # Errors
+    /// [`JoinError`]: it may not.
+    pub fn fits(&self, ring: &KeyRing) -> Result<(), JoinError> {
+        if let Some((name, _)) = self.index.as_ref().filter(|(_, known)| *known != index_fingerprint(ring)) {
+            return Err(JoinError::OtherIndex(name.clone()));
+        }
+        let held = key_tags(ring);
+        if let Some((_, name)) = self.needed.iter().find(|(tag, _)| !held.iter().any(|(own, _)| own == tag)) {
+            return Err(JoinError::MissingKey(name.clone()));
+        }
+        let making = held.first().map(|(tag, _)| tag);
+        match self.nodes.iter().find(|(_, tags)| making.is_some_and(|making| !tags.contains(making))) {
+            Some((node, _)) => Err(JoinError::UnsharedKey(node.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the nodes have in common.
@@ -192,13 +214,30 @@ impl Fleet {
             match field.split_once(':') {
                 None => report.index = Some((rest.to_owned(), first.to_owned())),
                 Some(("made", tag)) if !is_due => report.needed.push((tag.to_owned(), rest.to_owned())),
-                Some(("node", id)) if !is_due => report.nodes.push(id.to_owned()),
+                Some(("node", id)) if !is_due => {
+                    report.nodes.insert(id.to_owned(), rest.split(',').map(str::to_owned).collect());
+                }
                 Some(_) => {}
             }
         }
         report.needed.sort();
-        report.nodes.sort();
         Ok(report)
+    }
+
+    /// What the clock of Redis says.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn time(&self) -> Result<Timestamp, StoreError> {
+        let answer = self.link.command(&self.keys, &[b"TIME"]).await?;
+        match words(&answer).as_slice() {
+            [seconds, micros] => {
+                let (seconds, micros) = (seconds.parse::<u64>().ok(), micros.parse::<u64>().ok());
+                let ms = seconds.zip(micros).map(|(seconds, micros)| seconds * 1_000 + micros / 1_000);
+                ms.map(Timestamp::from_unix_ms).ok_or(StoreError::Corrupt("the clock of Redis"))
+            }
+            _ => Err(StoreError::Corrupt("the clock of Redis")),
+        }
     }
 
     /// By how much the clock of mock mode is ahead.

@@ -60,7 +60,9 @@ impl RedisRegistry {
             args.push(change.name().to_string());
             args.push(change.expected().map_or_else(String::new, |version| version.to_string()));
             args.extend(match change {
-                Change::Put { document, .. } => ["put".to_owned(), format!("{} {}", document.schema(), document.text())],
+                Change::Put { document, .. } => {
+                    ["put".to_owned(), format!("{} {}", document.schema(), document.text())]
+                }
                 Change::Remove { .. } => ["remove".to_owned(), String::new()],
             });
         }

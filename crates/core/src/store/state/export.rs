@@ -2,8 +2,8 @@
 //!
 //! A number comes with its verifications, because the stores that count by number keep them together.
 
-use super::table::{Kind, RecordKey};
 use super::State;
+use super::table::{Kind, RecordKey};
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;

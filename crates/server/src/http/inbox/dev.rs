@@ -65,9 +65,7 @@ pub(super) async fn move_clock(pages: Arc<Pages>, seconds: u64) -> Result<ClockS
     let moved = pages.parts.mover.move_by(Duration::from_secs(seconds), Duration::from_secs(MAX_OFFSET_S)).await;
     match moved {
         Ok(()) => Ok(state(&pages)),
-        Err(MoveClockError::Bound) => {
-            Err(InboxError::field("seconds", "the clock would be more than a century ahead"))
-        }
+        Err(MoveClockError::Bound) => Err(InboxError::field("seconds", "the clock would be more than a century ahead")),
         Err(MoveClockError::NotKept(error)) => {
             tracing::error!(%error, "the offset of the development clock could not be kept");
             Err(InboxError::NotKept)

@@ -63,10 +63,13 @@ impl TestInbox {
         let router = routes(InboxParts {
             inbox: Arc::clone(&inbox),
             clock: Arc::clone(&clock),
-            mover: Arc::new(LocalMover::new(Arc::clone(&clock), Box::new(move |offset| {
-                seen.lock().unwrap().push(offset);
-                if disk_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-            }))),
+            mover: Arc::new(LocalMover::new(
+                Arc::clone(&clock),
+                Box::new(move |offset| {
+                    seen.lock().unwrap().push(offset);
+                    if disk_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+                }),
+            )),
             default_region: Some("US".parse().unwrap()),
             hosts: vec!["verify.example.com".to_owned()],
             tls: false,
