@@ -19,8 +19,8 @@ use super::url::Address;
 const SEEN_LATELY: Duration = Duration::from_secs(5);
 /// No code lives longer.
 const ORIGIN_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// A slot that is on its way is there within this.
-const LONGEST_MOVE: Duration = Duration::from_secs(60);
+/// A slot that is on its way is there within this: a few keys take milliseconds. A node whose era is younger may have lost what it was given.
+const LONGEST_MOVE: Duration = Duration::from_secs(5);
 const NOBODY: u16 = u16::MAX;
 
 /// Who owns what, as last seen. Replaced whole.
@@ -146,10 +146,13 @@ impl Routes {
             self.origins.remove(&slot);
             return;
         };
-        let mut eras = vec![office.era];
         let earlier = before.origins.get(&slot).filter(|origin| office.unbroken_since <= origin.seen_at);
-        eras.extend(earlier.into_iter().flat_map(|origin| origin.eras.iter().copied()));
-        eras.dedup();
+        let mut eras = vec![office.era];
+        for era in earlier.into_iter().flat_map(|origin| &origin.eras) {
+            if !eras.contains(era) {
+                eras.push(*era);
+            }
+        }
         let incomplete_since_ms =
             office.incomplete_since_ms().max(earlier.map_or(0, |origin| origin.incomplete_since_ms));
         self.origins.insert(slot, Origin { eras, incomplete_since_ms, seen_at });

@@ -1,6 +1,7 @@
 //! A Cluster of six: three primaries, each with a replica.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::server::Server;
 use super::wait_until;
@@ -63,6 +64,24 @@ impl Cluster {
         let port = self.servers.get(primary).map(|server| server.port().to_string());
         let follows = |server: &Server| server.info("master_port") == port;
         self.servers.iter().position(follows).expect("a replica")
+    }
+
+    /// How long the youngest node has run.
+    #[must_use]
+    pub fn youngest(&self) -> Duration {
+        let uptimes = self.servers.iter().map(|server| server.info("uptime_in_seconds")?.parse().ok());
+        Duration::from_secs(uptimes.map(Option::unwrap_or_default).min().unwrap_or_default())
+    }
+
+    /// Whether a replica has everything that its primary has.
+    ///
+    /// # Panics
+    /// If the primary has no replica.
+    #[must_use]
+    pub fn has_replicated(&self, primary: usize) -> bool {
+        let replica = self.replica_of(primary);
+        let offset = |place: usize, name| self.servers.get(place).and_then(|server| server.info(name));
+        offset(primary, "master_repl_offset") == offset(replica, "slave_repl_offset")
     }
 
     /// Moves `slots` slots from one primary to another, as an operator would, and waits until they are there.
