@@ -13,7 +13,6 @@ mod info;
 mod life;
 mod repeat;
 mod reply;
-mod standing;
 mod table;
 
 use std::time::Duration;
@@ -25,7 +24,7 @@ pub use table::{BadRecord, RecordKey};
 use self::reply::Claims;
 use self::table::{Kind, Table, pack, unpack};
 use super::record::{MetaRecord, PhoneRecord, QuotaRecord, ReplyRecord, Status, VerificationRecord};
-use super::{MAX_CLOCK_STEP_BACK, QuotaKey, Refusal, StoreError};
+use super::{MAX_CLOCK_STEP_BACK, QuotaKey, StoreError};
 use crate::clock::Timestamp;
 use crate::id::VerificationId;
 use crate::keys::PhoneHash;
@@ -337,19 +336,6 @@ impl State {
 
     fn quota(&self, key: QuotaKey) -> Result<QuotaRecord, BadRecord> {
         Ok(self.get(*key.as_bytes())?.unwrap_or_default())
-    }
-
-    /// Refuses what is not live: the one place that says what "pending" means at an instant.
-    fn refuse_unless_pending(record: &VerificationRecord, now: Timestamp) -> Result<(), Refusal> {
-        let over = now >= record.expires_at;
-        match record.status {
-            Status::Pending | Status::MaxAttemptsReached { .. } if over => Err(Refusal::Expired),
-            Status::Pending => Ok(()),
-            Status::Approved { .. } => Err(Refusal::AlreadyApproved),
-            Status::Canceled { .. } => Err(Refusal::Canceled),
-            Status::MaxAttemptsReached { .. } => Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }),
-            Status::Failed { .. } => Err(Refusal::Failed),
-        }
     }
 }
 
