@@ -1,7 +1,6 @@
 //! A Cluster of six: three primaries, each with a replica.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::server::Server;
 use super::wait_until;
@@ -64,13 +63,6 @@ impl Cluster {
         let port = self.servers.get(primary).map(|server| server.port().to_string());
         let follows = |server: &Server| server.info("master_port") == port;
         self.servers.iter().position(follows).expect("a replica")
-    }
-
-    /// How long the youngest node has run.
-    #[must_use]
-    pub fn youngest(&self) -> Duration {
-        let uptimes = self.servers.iter().map(|server| server.info("uptime_in_seconds")?.parse().ok());
-        Duration::from_secs(uptimes.map(Option::unwrap_or_default).min().unwrap_or_default())
     }
 
     /// Whether a replica has everything that its primary has.

@@ -25,12 +25,15 @@ pub(crate) struct Guess {
     pub(crate) incomplete_since_ms: u64,
 }
 
-/// Counts in a record that remembers the era it was made in, with a second key beside it, as the scripts of the store do.
+/// Counts in a record that remembers the era it was made in, with a second key beside it that only the script knows of: as the scripts
+/// of the store do.
 pub(crate) async fn guess(link: &Link, tag: &str) -> Result<Guess, StoreError> {
     let script = Script::new(
         "local eras, era = ARGV[1], redis.call('HGET', KEYS[1], 'era')
-         local number = redis.call('HINCRBY', KEYS[1], 'number', 1)
-         redis.call('SET', KEYS[2], number)
+         local beside = string.gsub(KEYS[1], 'record', 'beside')
+         local number = (redis.call('GET', beside) or 0) + 1
+         redis.call('HINCRBY', KEYS[1], 'number', 1)
+         redis.call('SET', beside, number)
          if not era then
            redis.call('HSET', KEYS[1], 'era', string.sub(eras, 1, 8))
            return {'new', number, ARGV[2]}
@@ -40,7 +43,7 @@ pub(crate) async fn guess(link: &Link, tag: &str) -> Result<Guess, StoreError> {
          end
          return {'void', number, ARGV[2]}",
     );
-    let keys = [format!("t:{{{tag}}}:record").into_bytes(), format!("t:{{{tag}}}:beside").into_bytes()];
+    let keys = [format!("t:{{{tag}}}:record").into_bytes()];
     let answer = link.call(&script.confirmed(), &keys, Vec::new()).await?;
     let (found, number, since): (String, u64, String) = redis::from_redis_value(answer).unwrap();
     Ok(Guess { found, number, incomplete_since_ms: since.parse().unwrap() })
