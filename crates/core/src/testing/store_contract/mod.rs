@@ -27,7 +27,7 @@ pub mod sends;
 macro_rules! store_contract_tests {
     ($factory:expr) => {
         $crate::fleet_store_contract_tests!($factory);
-        $crate::fleet_store_contract_tests! { $factory;
+        $crate::fleet_store_contract_tests! { @tests $factory;
             capacity: full_refuses_new_starts_and_evicts_nothing, full_counts_only_what_is_new, room_comes_back_with_purge;
             clock_faults: large_step_back_stops_every_decision, clock_fault_needs_acceptance,
                 acceptance_voids_what_is_pending, forward_jump_and_back_freezes_no_limit, acceptance_keeps_older_charges,
@@ -39,11 +39,15 @@ macro_rules! store_contract_tests {
     };
 }
 
-/// Stamps out every property that a store on a server of its own must have too.
+/// Stamps out every property that a store on a server of its own must have too; `in turn: factory` is an expression that tries them one
+/// after the other, for a server that takes long to start.
 #[macro_export]
 macro_rules! fleet_store_contract_tests {
-    ($factory:expr) => {
-        $crate::fleet_store_contract_tests! { $factory;
+    (in turn: $factory:expr) => {
+        $crate::fleet_store_contract_tests!(@fleet in_turn $factory)
+    };
+    (@fleet $how:ident $factory:expr) => {
+        $crate::fleet_store_contract_tests! { @$how $factory;
             checks: approved_at_most_once, wrong_and_right_after_approval_are_refused, parallel_right_checks_approve_once,
                 parallel_guesses_are_compared_at_most_five_times, sixth_guess_is_not_compared_even_if_right,
                 wrong_length_costs_nothing, code_of_another_verification_is_wrong, code_survives_key_rotation,
@@ -74,12 +78,18 @@ macro_rules! fleet_store_contract_tests {
                 next_send_is_told_exactly, refunded_sends_do_not_count_but_are_bounded;
         }
     };
-    ($factory:expr; $($group:ident: $($property:ident),+;)+) => {
+    (@in_turn $factory:expr; $($group:ident: $($property:ident),+;)+) => {
+        $($($crate::testing::store_contract::$group::$property($factory).await;)+)+
+    };
+    (@tests $factory:expr; $($group:ident: $($property:ident),+;)+) => {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $property() {
                 $crate::testing::store_contract::$group::$property(&$factory).await;
             }
         )+)+
+    };
+    ($factory:expr) => {
+        $crate::fleet_store_contract_tests!(@fleet tests $factory);
     };
 }
