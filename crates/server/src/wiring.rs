@@ -1,9 +1,10 @@
 //! From a configuration to a running server: the only place that names stores and senders.
 //!
-//! `stores` opens a store and what belongs to it, `fleet` the one that several nodes share, `examine` is what `verifyd doctor` asks.
+//! `stores` opens a store and what belongs to it, `fleet` the one that several nodes share, `migrate` moves from the one to the other, `examine` is what `verifyd doctor` asks.
 
 pub mod examine;
 mod fleet;
+mod migrate;
 mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::OpenError;
 use verifyd_store_redis::link::TlsError;
 
+pub use self::migrate::{Migration, migrate};
 use self::stores::Opened;
 pub use self::stores::{Backend, accept_clock, registry};
 use crate::api_keys::{ApiKeys, Caller};

@@ -123,7 +123,7 @@ fn node_name(config: &Config) -> Result<String, WiringError> {
 }
 
 /// Looks at Redis and refuses one whose answers would be wrong.
-async fn examine(link: &Link) -> Result<(), WiringError> {
+pub(super) async fn examine(link: &Link) -> Result<(), WiringError> {
     for finding in link.examine().await.map_err(part)? {
         match finding.severity {
             Severity::Refuse => return Err(part(finding)),

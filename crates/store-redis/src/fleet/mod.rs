@@ -12,8 +12,9 @@
 //! |---|---|
 //! | `<prefix>:{config}:fleet` | hash: the index key, keys that made data lately, nodes that were there lately; see `join.lua` |
 //! | `<prefix>:{config}:clock` | by how many milliseconds the clock of mock mode is ahead; never shrinks |
+//! | `<prefix>:{config}:migration` | which migration from an embedded store has begun, or is done |
 //!
-//! Neither has a TTL: the index key must stay as long as any hash of a number, and what is out of date in the hash goes with the next join.
+//! None has a TTL: the index key must stay as long as any hash of a number, and what is out of date in the hash goes with the next join.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -107,6 +108,7 @@ pub struct Fleet {
     link: Arc<Link>,
     keys: Vec<u8>,
     clock: Vec<u8>,
+    migration: Vec<u8>,
     join: Script,
     advance: Script,
 }
@@ -153,7 +155,14 @@ impl Fleet {
     #[must_use]
     pub fn new(link: Arc<Link>) -> Self {
         let key = |name: &str| format!("{}:{{config}}:{name}", link.settings().prefix).into_bytes();
-        Self { keys: key("fleet"), clock: key("clock"), link, join: Script::new(JOIN), advance: Script::new(ADVANCE) }
+        Self {
+            keys: key("fleet"),
+            clock: key("clock"),
+            migration: key("migration"),
+            link,
+            join: Script::new(JOIN),
+            advance: Script::new(ADVANCE),
+        }
     }
 
     /// The name of the key that the store's hashes of numbers were made with; `None` in a new store.
@@ -222,6 +231,23 @@ impl Fleet {
         }
         report.needed.sort();
         Ok(report)
+    }
+
+    /// How far a migration to this Redis has come, in the words of [`set_migration`](Self::set_migration).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn migration(&self) -> Result<Option<String>, StoreError> {
+        Ok(text(&self.link.command(&self.migration, &[b"GET", &self.migration]).await?))
+    }
+
+    /// Remembers how far a migration has come.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn set_migration(&self, mark: &str) -> Result<(), StoreError> {
+        let parts: [&[u8]; 3] = [b"SET", &self.migration, mark.as_bytes()];
+        self.link.command(&self.migration, &parts).await.map(|_ok| ())
     }
 
     /// What the clock of Redis says.
