@@ -1,9 +1,10 @@
 //! From a configuration to a running server: the only place that names stores and senders.
 //!
-//! `stores` opens a store and what belongs to it, `fleet` the one that several nodes share, `examine` is what `verifyd doctor` asks.
+//! `stores` opens a store and what belongs to it, `fleet` the one that several nodes share, `migrate` moves from the one to the other, `examine` is what `verifyd doctor` asks.
 
 pub mod examine;
 mod fleet;
+mod migrate;
 mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,9 @@ use verifyd_senders::inbox::InboxSender;
 use verifyd_senders::test_numbers::TestNumbers;
 use verifyd_senders::twilio::TwilioSender;
 use verifyd_store_embedded::OpenError;
+use verifyd_store_redis::link::TlsError;
 
+pub use self::migrate::{Migration, migrate};
 use self::stores::Opened;
 pub use self::stores::{Backend, accept_clock, registry};
 use crate::api_keys::{ApiKeys, Caller};
@@ -61,6 +64,9 @@ pub enum WiringError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The files for TLS to Redis.
+    #[error(transparent)]
+    RedisTls(#[from] TlsError),
     /// Anything else, in the words of the part that refuses.
     #[error("{0}")]
     Part(String),

@@ -9,4 +9,4 @@ pub mod testing;
 
 pub use link::{Link, LinkSettings, Script};
 pub use registry::RedisRegistry;
-pub use store::{RedisOptions, RedisStore, TimeSource};
+pub use store::{Import, Imported, RedisOptions, RedisStore, TimeSource};

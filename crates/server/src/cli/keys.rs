@@ -1,4 +1,4 @@
-//! `verifyd keys create|list|revoke`: API keys of the data directory. A running server follows within about a second.
+//! `verifyd keys create|list|revoke`: API keys of the data directory or of the fleet. Running servers follow within a second.
 
 use std::process::ExitCode;
 
@@ -76,7 +76,7 @@ fn outcome(command: KeysCommand, flags: ConfigFlags) -> Outcome {
     }
     let registry = wiring::registry(&config).map_err(Failure::local)?;
     let registry = registry.as_ref();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::local)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(async {
         match command {
             KeysCommand::Create { name, service, scopes, .. } => create(registry, name, service, scopes).await,

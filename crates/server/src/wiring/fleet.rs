@@ -16,7 +16,6 @@ use verifyd_store_redis::{Link, RedisOptions, RedisRegistry, RedisStore};
 
 use super::stores::{Backend, Opened, development_clock, master_keys, mock};
 use super::{WiringError, part};
-use crate::cli::exit_chain as chain;
 use crate::config::{Config, LinkSettings, Sending};
 use crate::mock::{MoveClock, MoveClockError};
 
@@ -124,7 +123,7 @@ fn node_name(config: &Config) -> Result<String, WiringError> {
 }
 
 /// Looks at Redis and refuses one whose answers would be wrong.
-async fn examine(link: &Link) -> Result<(), WiringError> {
+pub(super) async fn examine(link: &Link) -> Result<(), WiringError> {
     for finding in link.examine().await.map_err(part)? {
         match finding.severity {
             Severity::Refuse => return Err(part(finding)),
@@ -135,7 +134,7 @@ async fn examine(link: &Link) -> Result<(), WiringError> {
 }
 
 pub(super) fn link_to(settings: LinkSettings) -> Result<Arc<Link>, WiringError> {
-    Ok(Arc::new(Link::open(settings).map_err(|error| part(chain(&error)))?))
+    Ok(Arc::new(Link::open(settings)?))
 }
 
 pub(super) fn store_over(config: &Config, link: &Arc<Link>) -> Result<Arc<RedisStore>, WiringError> {

@@ -26,6 +26,9 @@ use crate::mock::{LocalMover, Mock, MoveClock};
 /// The offset of the development clock, beside the embedded store it belongs to.
 const CLOCK_OFFSET_FILE: &str = "dev-clock";
 
+/// As far as a development clock is ever ahead; the page that moves it keeps to the same.
+pub(super) const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// What lives behind a store for as long as the server does.
 #[derive(Debug)]
 pub enum Backend {

@@ -12,9 +12,11 @@
 //! |---|---|
 //! | `<prefix>:{config}:fleet` | hash: the index key, keys that made data lately, nodes that were there lately; see `join.lua` |
 //! | `<prefix>:{config}:clock` | by how many milliseconds the clock of mock mode is ahead; never shrinks |
+//! | `<prefix>:{config}:migration` | which migration from an embedded store has begun, or is done |
 //!
-//! Neither has a TTL: the index key must stay as long as any hash of a number, and what is out of date in the hash goes with the next join.
+//! None has a TTL: the index key must stay as long as any hash of a number, and what is out of date in the hash goes with the next join.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +78,29 @@ pub struct FleetReport {
     pub index: Option<(String, String)>,
     /// Names of the keys whose data may be needed, with their tags.
     pub needed: Vec<(String, String)>,
-    /// Ids of the nodes that are there.
-    pub nodes: Vec<String>,
+    /// The nodes that are there by id, with the tags of the keys they have.
+    pub nodes: BTreeMap<String, Vec<String>>,
+}
+
+impl FleetReport {
+    /// Whether a node with these keys may join, as [`Fleet::join`] would decide now.
+    ///
+    /// # Errors
+    /// [`JoinError`]: it may not.
+    pub fn fits(&self, ring: &KeyRing) -> Result<(), JoinError> {
+        if let Some((name, _)) = self.index.as_ref().filter(|(_, known)| *known != index_fingerprint(ring)) {
+            return Err(JoinError::OtherIndex(name.clone()));
+        }
+        let held = key_tags(ring);
+        if let Some((_, name)) = self.needed.iter().find(|(tag, _)| !held.iter().any(|(own, _)| own == tag)) {
+            return Err(JoinError::MissingKey(name.clone()));
+        }
+        let making = held.first().map(|(tag, _)| tag);
+        match self.nodes.iter().find(|(_, tags)| making.is_some_and(|making| !tags.contains(making))) {
+            Some((node, _)) => Err(JoinError::UnsharedKey(node.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What the nodes have in common.
@@ -85,6 +108,7 @@ pub struct Fleet {
     link: Arc<Link>,
     keys: Vec<u8>,
     clock: Vec<u8>,
+    migration: Vec<u8>,
     join: Script,
     advance: Script,
 }
@@ -131,7 +155,14 @@ impl Fleet {
     #[must_use]
     pub fn new(link: Arc<Link>) -> Self {
         let key = |name: &str| format!("{}:{{config}}:{name}", link.settings().prefix).into_bytes();
-        Self { keys: key("fleet"), clock: key("clock"), link, join: Script::new(JOIN), advance: Script::new(ADVANCE) }
+        Self {
+            keys: key("fleet"),
+            clock: key("clock"),
+            migration: key("migration"),
+            link,
+            join: Script::new(JOIN),
+            advance: Script::new(ADVANCE),
+        }
     }
 
     /// The name of the key that the store's hashes of numbers were made with; `None` in a new store.
@@ -192,13 +223,47 @@ impl Fleet {
             match field.split_once(':') {
                 None => report.index = Some((rest.to_owned(), first.to_owned())),
                 Some(("made", tag)) if !is_due => report.needed.push((tag.to_owned(), rest.to_owned())),
-                Some(("node", id)) if !is_due => report.nodes.push(id.to_owned()),
+                Some(("node", id)) if !is_due => {
+                    report.nodes.insert(id.to_owned(), rest.split(',').map(str::to_owned).collect());
+                }
                 Some(_) => {}
             }
         }
         report.needed.sort();
-        report.nodes.sort();
         Ok(report)
+    }
+
+    /// How far a migration to this Redis has come, in the words of [`set_migration`](Self::set_migration).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn migration(&self) -> Result<Option<String>, StoreError> {
+        Ok(text(&self.link.command(&self.migration, &[b"GET", &self.migration]).await?))
+    }
+
+    /// Remembers how far a migration has come.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn set_migration(&self, mark: &str) -> Result<(), StoreError> {
+        let parts: [&[u8]; 3] = [b"SET", &self.migration, mark.as_bytes()];
+        self.link.command(&self.migration, &parts).await.map(|_ok| ())
+    }
+
+    /// What the clock of Redis says.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn time(&self) -> Result<Timestamp, StoreError> {
+        let answer = self.link.command(&self.keys, &[b"TIME"]).await?;
+        match words(&answer).as_slice() {
+            [seconds, micros] => {
+                let (seconds, micros) = (seconds.parse::<u64>().ok(), micros.parse::<u64>().ok());
+                let ms = seconds.zip(micros).map(|(seconds, micros)| seconds * 1_000 + micros / 1_000);
+                ms.map(Timestamp::from_unix_ms).ok_or(StoreError::Corrupt("the clock of Redis"))
+            }
+            _ => Err(StoreError::Corrupt("the clock of Redis")),
+        }
     }
 
     /// By how much the clock of mock mode is ahead.

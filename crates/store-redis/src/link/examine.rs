@@ -225,11 +225,12 @@ mod tests {
         findings.iter().map(|finding| (finding.code, finding.severity)).collect()
     }
 
+    type Expected = &'static [(&'static str, Severity)];
+
     #[test]
     fn each_fault_of_a_server_is_found_and_a_good_one_has_none() {
         use Severity::{Refuse, Warn};
         assert_eq!(found(GOOD, Some("3600 1"), false, 1), []);
-        type Expected = &'static [(&'static str, Severity)];
         let table: [(&str, &str, Expected); 8] = [
             ("redis_version:7.0.15", "redis_version:6.2.0", &[]),
             ("redis_version:7.0.15", "redis_version:6.0.20", &[("version", Refuse)]),

@@ -6,9 +6,12 @@
 //! [`StoreError::Unavailable`], and its effects stand. The cluster connection of the `redis` crate repeats a call whose answer
 //! was lost, or follows no redirection at all, so the routes are ours.
 //!
+//! A slot that moves to another node is served again when it is there: until then a node has some of its keys and takes the others for
+//! none, which would be a second set of counters.
+//!
 //! # What a script must hold to
-//! - All keys share a hash tag and all are declared: while a slot moves, Redis refuses a script in the middle of its work when it
-//!   touches a key that is not there yet; with the keys declared it refuses before.
+//! - All keys share a hash tag. It reads every key that it may write before it writes the first: while the slot is on its way
+//!   Redis stops a script at a key that is not there (any more, or at all), and then nothing must have been written.
 //! - Its first write is one that Redis refuses when memory is full or the server a replica (`SET`, `HSET`, …; not `DEL` or
 //!   `EXPIRE`), so that such a script has done nothing.
 //! - Codes of an era that is not among those of `ARGV[1]` are void: guesses may be missing. What `ARGV[2]` says is missing halves each

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use verifyd_core::store::StoreError;
 
@@ -18,6 +18,8 @@ use super::{Link, RETRY_AFTER, RETRY_AFTER_FULL, unavailable};
 
 /// Before a server that cannot just now is asked again.
 const PAUSE: Duration = Duration::from_millis(15);
+/// What Redis says in the middle of a script that touches a key which is on its way.
+const NOT_ALL_HERE: &str = "non local key";
 
 /// What is to be run, and the key that says where.
 pub(super) struct Request<'a> {
@@ -38,15 +40,8 @@ enum Step {
     Again {
         reason: String,
         pause: bool,
-        ask: Option<Asking>,
     },
     Failed(StoreError),
-}
-
-/// Another node that has what the owner no longer has.
-struct Asking {
-    address: Address,
-    from: Arc<Office>,
 }
 
 impl Request<'_> {
@@ -78,14 +73,15 @@ impl Link {
     /// Runs a request, within the timeout.
     pub(super) async fn run(&self, request: &Request<'_>) -> Result<(Value, Arc<Office>), StoreError> {
         let deadline = Instant::now() + self.settings.timeout;
-        let mut asking = None;
+        let mut moved = false;
         loop {
-            match self.attempt(request, asking.take(), deadline).await {
+            match self.attempt(request, deadline).await {
                 Step::Done(value, office) => return Ok((value, office)),
                 Step::Failed(error) => return Err(error),
-                Step::Again { reason, pause, ask } => {
-                    asking = ask;
-                    let resume = Instant::now() + if pause { PAUSE } else { Duration::ZERO };
+                Step::Again { reason, pause } => {
+                    // In the moment in which a slot changes hands each of the two names the other.
+                    let resume = Instant::now() + if pause || moved { PAUSE } else { Duration::ZERO };
+                    moved = true;
                     if resume >= deadline {
                         return Err(unavailable(reason, RETRY_AFTER));
                     }
@@ -109,17 +105,13 @@ impl Link {
         }
     }
 
-    async fn attempt(&self, request: &Request<'_>, asking: Option<Asking>, deadline: Instant) -> Step {
+    async fn attempt(&self, request: &Request<'_>, deadline: Instant) -> Step {
         let routes = match self.routes_when_known(deadline).await {
             Ok(routes) => routes,
             Err(error) => return Step::Failed(error),
         };
         let place = slot(request.key);
-        let node = match &asking {
-            Some(asking) => Some(self.node_at(&routes, &asking.address)),
-            None => routes.owner(place),
-        };
-        let Some(node) = node else {
+        let Some(node) = routes.owner(place) else {
             self.common.look.notify_one();
             return again(format!("nobody owns slot {place}"));
         };
@@ -131,10 +123,10 @@ impl Link {
             node.distrust();
             return again(format!("{}: not known to be the primary", node.address()));
         }
-        let counting = routes.counting(place, &office, asking.as_ref().map(|asking| &*asking.from));
-        let mut answer = send(&node, &office, request.command(&counting, false), asking.is_some(), deadline).await;
+        let counting = routes.counting(place, &office);
+        let mut answer = send(&node, &office, &request.command(&counting, false), deadline).await;
         if answer.as_ref().is_err_and(|error| error.as_ref().is_some_and(|error| error.code() == Some("NOSCRIPT"))) {
-            answer = send(&node, &office, request.command(&counting, true), asking.is_some(), deadline).await;
+            answer = send(&node, &office, &request.command(&counting, true), deadline).await;
         }
         match answer {
             Ok(value) => Step::Done(value, office),
@@ -142,31 +134,31 @@ impl Link {
                 format!("{}: no answer in {} ms", node.address(), self.settings.timeout.as_millis()),
                 RETRY_AFTER,
             )),
-            Err(Some(error)) => self.judge(&error, &node, office),
+            Err(Some(error)) => self.judge(&error, &node),
         }
     }
 
     /// What a server's "no" means.
-    fn judge(&self, error: &RedisError, node: &Node, office: Arc<Office>) -> Step {
+    fn judge(&self, error: &RedisError, node: &Node) -> Step {
         let told_by = node.address();
         let code = error.code().unwrap_or_default();
-        let target = || redirection(error.detail()?, told_by);
         match code {
             // The way there broke while the command was on it.
             "" => Step::Failed(unavailable(format!("{told_by}: the connection was lost"), RETRY_AFTER)),
             "MOVED" => {
-                if let Some((slot, address)) = target() {
+                if let Some((slot, address)) = error.detail().and_then(|detail| redirection(detail, told_by)) {
                     let make = |address| self.make(address);
                     self.routes.send_modify(|routes| *routes = Arc::new(routes.redirected(slot, &address, make)));
                 }
                 self.common.look.notify_one();
-                Step::Again { reason: format!("{told_by}: moved"), pause: false, ask: None }
+                Step::Again { reason: format!("{told_by}: moved"), pause: false }
             }
-            "ASK" => {
-                let ask = target().map(|(_, address)| Asking { address, from: office });
-                Step::Again { reason: format!("{told_by}: on the move"), pause: ask.is_none(), ask }
+            // On the move. The other node has some of the slot's keys and not yet the others, and would take those for none.
+            "ASK" | "TRYAGAIN" => again(format!("{told_by}: a slot is on its way")),
+            "ERR" if error.detail().is_some_and(|detail| detail.contains(NOT_ALL_HERE)) => {
+                again(format!("{told_by}: a slot is on its way"))
             }
-            "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" => {
+            "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" => {
                 self.common.look.notify_one();
                 again(format!("{told_by}: {code}"))
             }
@@ -178,21 +170,6 @@ impl Link {
         }
     }
 
-    fn node_at(&self, routes: &Routes, address: &Address) -> Arc<Node> {
-        if let Some(node) = routes.node(address) {
-            return node;
-        }
-        // A node without a slot yet: known from now on, so that its connection is kept.
-        let make = |address| self.make(address);
-        let mut added = None;
-        self.routes.send_modify(|routes| {
-            let next = routes.with_node(address, make);
-            added = next.node(address);
-            *routes = Arc::new(next);
-        });
-        added.unwrap_or_else(|| self.make(address.clone()))
-    }
-
     fn make(&self, address: Address) -> Arc<Node> {
         Arc::new(Node::new(address, Arc::clone(&self.common)))
     }
@@ -202,7 +179,7 @@ impl Link {
 pub(super) async fn plain(node: &Node, command: &Cmd, deadline: Instant) -> Result<Value, StoreError> {
     let failed = |reason: &str| unavailable(format!("{}: {reason}", node.address()), RETRY_AFTER);
     let office = node.office(deadline).await.map_err(|reason| failed(&reason))?;
-    match send(node, &office, command.clone(), false, deadline).await {
+    match send(node, &office, command, deadline).await {
         Ok(value) => Ok(value),
         Err(None) => Err(failed("no answer in time")),
         Err(Some(error)) => Err(refused(&error, node.address())),
@@ -210,23 +187,8 @@ pub(super) async fn plain(node: &Node, command: &Cmd, deadline: Instant) -> Resu
 }
 
 /// `Err(None)`: there was no answer in time.
-async fn send(
-    node: &Node,
-    office: &Office,
-    command: Cmd,
-    asking: bool,
-    deadline: Instant,
-) -> Result<Value, Option<RedisError>> {
-    let answer = async {
-        if asking {
-            let mut commands = Pipeline::new();
-            commands.cmd("ASKING").add_command(command);
-            office.connection.send_all(&commands).await
-        } else {
-            office.connection.send(&command).await
-        }
-    };
-    let answer = timeout_at(deadline, answer).await;
+async fn send(node: &Node, office: &Office, command: &Cmd, deadline: Instant) -> Result<Value, Option<RedisError>> {
+    let answer = timeout_at(deadline, office.connection.send(command)).await;
     match &answer {
         Ok(Err(error)) if error.code().is_none() => node.failed(),
         Ok(_) => node.succeeded(),
@@ -236,7 +198,7 @@ async fn send(
 }
 
 fn again(reason: String) -> Step {
-    Step::Again { reason, pause: true, ask: None }
+    Step::Again { reason, pause: true }
 }
 
 /// Scripts' errors of servers before 7.0 hold the real code in their text.

@@ -19,8 +19,6 @@ use super::url::Address;
 const SEEN_LATELY: Duration = Duration::from_secs(5);
 /// No code lives longer.
 const ORIGIN_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// A slot that is on its way is there within this.
-const LONGEST_MOVE: Duration = Duration::from_secs(60);
 const NOBODY: u16 = u16::MAX;
 
 /// Who owns what, as last seen. Replaced whole.
@@ -69,7 +67,7 @@ impl Routes {
         !self.nodes.is_empty() && !self.owners.contains(&NOBODY)
     }
 
-    pub(super) fn node(&self, address: &Address) -> Option<Arc<Node>> {
+    fn node(&self, address: &Address) -> Option<Arc<Node>> {
         self.nodes.iter().find(|node| node.address() == address).cloned()
     }
 
@@ -106,25 +104,8 @@ impl Routes {
         next
     }
 
-    /// With a node that owns nothing yet.
-    pub(super) fn with_node(&self, address: &Address, make: impl Fn(Address) -> Arc<Node>) -> Self {
-        let mut next = self.clone();
-        next.place_of(address, |address| make(address.clone()));
-        next
-    }
-
-    /// What counts for a call that runs on `office`. A slot that is on its way (`from`) is not yet its own.
-    pub(super) fn counting(&self, slot: u16, office: &Office, from: Option<&Office>) -> Counting {
-        let mut counting = self.here(slot, office);
-        if let Some(from) = from.filter(|_| office.unbroken_since.elapsed() > LONGEST_MOVE) {
-            let there = self.here(slot, from);
-            counting.eras.extend(there.eras);
-            counting.incomplete_since_ms = counting.incomplete_since_ms.max(there.incomplete_since_ms);
-        }
-        counting
-    }
-
-    fn here(&self, slot: u16, office: &Office) -> Counting {
+    /// What counts for a call that runs on `office`.
+    pub(super) fn counting(&self, slot: u16, office: &Office) -> Counting {
         let mut counting =
             Counting { eras: office.era.bytes().to_vec(), incomplete_since_ms: office.incomplete_since_ms() };
         let origin = if self.origins.is_empty() { None } else { self.origins.get(&slot) };
@@ -146,10 +127,13 @@ impl Routes {
             self.origins.remove(&slot);
             return;
         };
-        let mut eras = vec![office.era];
         let earlier = before.origins.get(&slot).filter(|origin| office.unbroken_since <= origin.seen_at);
-        eras.extend(earlier.into_iter().flat_map(|origin| origin.eras.iter().copied()));
-        eras.dedup();
+        let mut eras = vec![office.era];
+        for era in earlier.into_iter().flat_map(|origin| &origin.eras) {
+            if !eras.contains(era) {
+                eras.push(*era);
+            }
+        }
         let incomplete_since_ms =
             office.incomplete_since_ms().max(earlier.map_or(0, |origin| origin.incomplete_since_ms));
         self.origins.insert(slot, Origin { eras, incomplete_since_ms, seen_at });

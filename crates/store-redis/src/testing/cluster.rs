@@ -65,6 +65,17 @@ impl Cluster {
         self.servers.iter().position(follows).expect("a replica")
     }
 
+    /// Whether a replica has everything that its primary has.
+    ///
+    /// # Panics
+    /// If the primary has no replica.
+    #[must_use]
+    pub fn has_replicated(&self, primary: usize) -> bool {
+        let replica = self.replica_of(primary);
+        let offset = |place: usize, name| self.servers.get(place).and_then(|server| server.info(name));
+        offset(primary, "master_repl_offset") == offset(replica, "slave_repl_offset")
+    }
+
     /// Moves `slots` slots from one primary to another, as an operator would, and waits until they are there.
     ///
     /// # Panics

@@ -36,13 +36,20 @@ async fn the_first_node_says_which_key_the_numbers_are_known_by() {
     fleet.join("two", &ring("a", "a")).await.unwrap();
     let other = fleet.join("three", &ring("b", "b")).await;
     assert!(matches!(&other, Err(JoinError::OtherIndex(name)) if name == "a"), "{other:?}");
+    let report = fleet.report(SystemClock.now()).await.unwrap();
+    assert!(matches!(report.fits(&ring("b", "b")), Err(JoinError::OtherIndex(_))));
     // The same name with another value is another key.
     let forged = KeyRing::new(&[MasterKey::new("a", [9; 32]).unwrap()], None).unwrap();
     assert!(matches!(fleet.join("three", &forged).await, Err(JoinError::OtherIndex(_))));
     let report = fleet.report(SystemClock.now()).await.unwrap();
-    assert_eq!(report.nodes, ["one", "two"]);
+    assert_eq!(report.nodes.keys().collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!(report.index, Some(("a".to_owned(), index_fingerprint(&ring("a", "a")))));
     assert_eq!(report.needed, key_tags(&ring("a", "a")));
+}
+
+/// What an operator is told of a node with these keys.
+async fn told(fleet: &Fleet, names: &str) -> Result<(), JoinError> {
+    fleet.report(SystemClock.now()).await.unwrap().fits(&ring(names, "a"))
 }
 
 #[tokio::test]
@@ -57,6 +64,7 @@ async fn a_key_is_rotated_in_two_rounds_and_removed_when_nothing_needs_it() {
     // In one round the second node could not check what the first sends.
     let unshared = fleet.join("one", &ring("ba", "a")).await;
     assert!(matches!(&unshared, Err(JoinError::UnsharedKey(node)) if node == "two"), "{unshared:?}");
+    assert!(matches!(told(&fleet, "ba").await, Err(JoinError::UnsharedKey(_))));
     for node in ["one", "two"] {
         fleet.join(node, &ring("ab", "a")).await.unwrap();
     }
@@ -72,6 +80,8 @@ async fn a_key_is_rotated_in_two_rounds_and_removed_when_nothing_needs_it() {
     }
     let missing = fleet.join("one", &ring("ca", "a")).await;
     assert!(matches!(&missing, Err(JoinError::MissingKey(name)) if name == "b"), "{missing:?}");
+    assert!(matches!(told(&fleet, "ca").await, Err(JoinError::MissingKey(_))));
+    told(&fleet, "cba").await.unwrap();
     let (tag, _) = key_tags(&ring("b", "b")).remove(0);
     let over = format!("HSET verifyd:{{config}}:fleet made:{tag}");
     let parts: Vec<&str> = over.split(' ').chain(["1 b"]).collect();
@@ -93,7 +103,8 @@ async fn a_node_that_left_holds_up_nothing() {
     assert!(fleet.join("two", &ring("ba", "a")).await.is_err());
     fleet.leave("one").await.unwrap();
     fleet.join("two", &ring("ba", "a")).await.unwrap();
-    assert_eq!(fleet.report(SystemClock.now()).await.unwrap().nodes, ["two"]);
+    let report = fleet.report(SystemClock.now()).await.unwrap();
+    assert_eq!(report.nodes.keys().collect::<Vec<_>>(), ["two"]);
 }
 
 #[tokio::test]
