@@ -20,6 +20,7 @@ pub(super) struct Scripts {
     pub(super) unlock: Script,
     pub(super) quota: Script,
     pub(super) reply: Script,
+    pub(super) import: Script,
 }
 
 impl Scripts {
@@ -34,6 +35,7 @@ impl Scripts {
             unlock: script!("prelude.lua", "records.lua", "unlock.lua"),
             quota: script!("prelude.lua", "quota.lua").confirmed(),
             reply: script!("prelude.lua", "reply.lua"),
+            import: script!("prelude.lua", "import.lua"),
         }
     }
 }
