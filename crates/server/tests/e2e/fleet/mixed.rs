@@ -84,7 +84,7 @@ async fn callers_of_a_fleet_in_trouble_see_no_contradiction() {
     }
     let redis = Server::start(&["--appendonly", "yes"]);
     let wire = Proxy::start(redis.port()).await;
-    let mut fleet = Fleet::start(&[wire.url(), redis.url(), redis.url()]).await;
+    let mut fleet = Fleet::start(&[wire.url(), redis.url(), redis.url()], "250ms").await;
     let (doors, history): (Doors, _) = (Arc::new(Mutex::new(fleet.apis())), Arc::new(History::default()));
     let began = Instant::now();
     let end = began + STANDSTILL + Duration::from_secs(8);
