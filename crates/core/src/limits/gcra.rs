@@ -30,6 +30,14 @@ impl Tat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Backlog(u64);
 
+impl Backlog {
+    /// In microseconds.
+    #[must_use]
+    pub const fn us(self) -> u64 {
+        self.0
+    }
+}
+
 const US_PER_MS: u64 = 1_000;
 
 fn micros(at: Timestamp) -> u64 {

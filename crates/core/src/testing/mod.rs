@@ -6,6 +6,7 @@
 //! | code that calls a [`Verifier`](crate::verifier::Verifier) | [`TestVerifier`]: memory store, [`FakeClock`], [`RecordingSender`] |
 //! | what happens when the store fails | [`FaultyStore`] around any store |
 //! | another [`Sender`](crate::sender::Sender) | [`sender_contract_tests!`](crate::sender_contract_tests) |
+//! | another [`Registry`](crate::registry::Registry) | [`registry_contract_tests!`](crate::registry_contract_tests) |
 //! | another [`Store`](crate::store::Store) | [`store_contract_tests!`](crate::store_contract_tests) and [`model::run`] |
 //!
 //! Everything here is deterministic: time moves when a test moves it, and randomness comes from a seed. Nothing here may be
@@ -23,6 +24,7 @@ mod clock;
 mod fixture;
 pub mod model;
 mod random;
+pub mod registry_contract;
 mod scene;
 mod sender;
 pub mod sender_contract;
@@ -34,6 +36,7 @@ pub use fixture::{
     TestVerifier, TestVerifierOptions, test_keys, test_master_key, test_proofs, test_service, test_settings,
 };
 pub use random::SeededRandom;
+pub use registry_contract::{RegistryFactory, RegistryUnderTest};
 pub use scene::{Scene, StoreFactory};
 pub use sender::{Outcome, RecordedMessage, RecordingSender};
 pub use sender_contract::{Fate, SenderFactory, SenderUnderTest};

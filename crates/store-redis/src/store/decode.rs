@@ -237,6 +237,18 @@ struct Details {
     error_code: Option<Box<str>>,
 }
 
+/// The details of a delivery that was settled elsewhere, as they are kept.
+pub(super) fn pack_details(delivery: &DeliveryRecord) -> Result<Vec<u8>, StoreError> {
+    let details = Details {
+        sender: delivery.sender.clone(),
+        message_id: delivery.message_id.clone(),
+        segments: delivery.segments,
+        price: delivery.price.clone(),
+        error_code: delivery.error_code.clone(),
+    };
+    postcard::to_stdvec(&details).map_err(|_source| bad())
+}
+
 /// The details of a settlement, as they are kept.
 pub(super) fn encode_details(settle: &SettleRequest) -> Result<Vec<u8>, StoreError> {
     let details = Details {

@@ -18,6 +18,7 @@ mod caution;
 mod check;
 mod decode;
 mod encode;
+mod import;
 mod keys;
 mod life;
 mod quotas;
@@ -45,6 +46,7 @@ use verifyd_core::store::{
 
 use self::answer::Seen;
 use self::caution::cautious_rules;
+pub use self::import::{Import, Imported};
 use self::keys::Keys;
 use self::scripts::Scripts;
 use crate::link::{Link, Script};

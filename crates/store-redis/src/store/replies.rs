@@ -27,6 +27,12 @@ enum Begun {
     Kept { at: Timestamp, begun_at: Timestamp, asked: [u8; 8], kept: Kept },
 }
 
+/// A reply as it is kept, opaque to the script.
+pub(super) fn pack_kept(subject: ReplySubject, reply: SealedReply) -> Result<Vec<u8>, StoreError> {
+    let kept = Kept { subject, reply };
+    postcard::to_stdvec(&kept).map_err(|_source| StoreError::Corrupt("a reply cannot be packed"))
+}
+
 impl RedisStore {
     pub(super) async fn begin_request(&self, request: &ReplyRequest, now: Timestamp) -> Result<BegunReply, StoreError> {
         let mut begun = self.begin(request, Timestamp::EPOCH, now).await?;
@@ -72,8 +78,7 @@ impl RedisStore {
     }
 
     pub(super) async fn finish_request(&self, finish: &FinishReply, now: Timestamp) -> Result<(), StoreError> {
-        let kept = Kept { subject: finish.subject, reply: finish.reply.clone() };
-        let kept = postcard::to_stdvec(&kept).map_err(|_source| StoreError::Corrupt("a reply cannot be packed"))?;
+        let kept = pack_kept(finish.subject, finish.reply.clone())?;
         self.on_reply("finish", &finish.request, [kept], now).await.map(drop)
     }
 

@@ -3,11 +3,12 @@
 //! A verb changes records and remembers which, with what was there before ([`Write`]). A durable owner journals the changed
 //! records before it answers, or puts back what was there ([`State::undo`]) when it could not. One owner calls it at a time.
 //!
-//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `reply` (kept replies), `repeat`
+//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `reply` (kept replies), `export`, `repeat`
 //! (requests that come again), `table` (packed records) over `heap` (their bytes).
 
 mod admit;
 mod check;
+mod export;
 mod heap;
 mod info;
 mod life;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use export::{ExportCounts, Exported, ExportedPhone, ExportedQuota, ExportedReply};
 pub use table::{BadRecord, RecordKey};
 
 use self::reply::Claims;
