@@ -284,6 +284,8 @@ async fn a_server_that_evicts_or_follows_another_is_refused_at_the_start() {
     }
     server.run("CONFIG SET maxmemory-policy noeviction");
     let replica = Server::replica_of(&server, &["--appendonly", "yes"]);
+    assert_eq!(codes(&link).await, [("not_fenced", Severity::Warn)]);
+    server.run("CONFIG SET min-replicas-to-write 1");
     assert_eq!(codes(&link).await, []);
     let to_replica = open(&replica.url());
     assert_eq!(codes(&to_replica).await, [("replica", Severity::Refuse), ("no_replica", Severity::Warn)]);
