@@ -76,7 +76,9 @@ impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPrimary => f.write_str("it is no primary"),
-            Self::Io(error) => write!(f, "{}", error.kind()),
+            // A refused certificate says why in its text; an error of the system says nothing of us.
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Redis(error) if error.is_io_error() => write!(f, "{error}"),
             // Its code and category; details of a refused login name the user.
             Self::Redis(error) => write!(f, "{}", error.code().unwrap_or_else(|| error.category())),
         }

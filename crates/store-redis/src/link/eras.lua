@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  the book: a hash of 'e:<era>' -> milliseconds since 1970, and 'a:<host:port>' -> the era last seen there
 -- ARGV[1]  the era          ARGV[2]  the era that it took over from, or ''
--- ARGV[3]  host:port        ARGV[4]  'seen': the caller has seen another era in this place; 'only': there is but one primary; or ''
+-- ARGV[3]  host:port        ARGV[4]  'seen': the caller has seen another era in this place, or this one in the book; 'only': there
+--                            is but one primary; or ''
 -- ARGV[5]  for how long the book is kept, in milliseconds
 --
 -- Answers milliseconds since 1970, or 0: nothing is known to be missing. A primary without a past (a new fleet, a shard that was
@@ -21,6 +22,6 @@ if not since then
   -- Addresses come and go where servers are made anew; the book must not grow with them.
   if redis.call('HLEN', book) > 1000 then redis.call('DEL', book) end
   redis.call('HSET', book, 'e:' .. era, since, 'a:' .. ARGV[3], era)
-  redis.call('PEXPIRE', book, ARGV[5])
 end
+if redis.call('PTTL', book) < ARGV[5] / 2 then redis.call('PEXPIRE', book, ARGV[5]) end
 return since

@@ -70,10 +70,11 @@ impl Office {
         self.incomplete_since_ms.load(Ordering::Relaxed)
     }
 
-    /// Whether this is still the office that it was.
+    /// Whether this is still the office that it was. Also looks whether the book still says so: a book that lost the era was emptied, and
+    /// with it the data.
     pub(super) async fn confirm(&self, common: &Common) -> Result<bool, DialError> {
         let same = self.connection.confirm().await?;
-        if same && !self.entered.load(Ordering::Relaxed) {
+        if same {
             self.enter_book(common).await?;
         }
         Ok(same)
@@ -87,17 +88,19 @@ impl Office {
         matches!(timeout_at(deadline, self.connection.confirm()).await, Ok(Ok(true)))
     }
 
-    /// Enters the era, wherever the book is. As long as it cannot be reached, data counts as incomplete from now on: the safe side.
+    /// Enters the era, wherever the book is. As long as that cannot be done, data counts as incomplete from now on: the safe side.
     async fn enter_book(&self, common: &Common) -> Result<(), DialError> {
         let command = self.entry(&common.book);
         let since = match self.connection.send(&command).await {
             Err(error) if error.code() == Some("MOVED") => elsewhere(&command, common).await,
+            // A server's "no": the slot of the book is on its way, memory is full.
+            Err(error) if error.code().is_some() => None,
             answer => Some(answer?),
         };
         if let Some(since) = since.and_then(|since| redis::from_redis_value::<u64>(since).ok()) {
             self.incomplete_since_ms.store(since, Ordering::Relaxed);
             self.entered.store(true, Ordering::Relaxed);
-        } else if self.incomplete_since_ms() == 0 {
+        } else if !self.entered.load(Ordering::Relaxed) && self.incomplete_since_ms() == 0 {
             let time = self.connection.send(&redis::cmd("TIME")).await?;
             let (seconds, _micros): (u64, u64) = redis::from_redis_value(time).map_err(RedisError::from)?;
             self.incomplete_since_ms.store(seconds.saturating_mul(1000), Ordering::Relaxed);
@@ -107,7 +110,7 @@ impl Office {
 
     fn entry(&self, book: &Book) -> Cmd {
         let predecessor = self.connection.standing.predecessor.map(|era| era.to_string()).unwrap_or_default();
-        let past = match (self.another_before, book.only) {
+        let past = match (self.another_before || self.entered.load(Ordering::Relaxed), book.only) {
             (true, _) => "seen",
             (false, true) => "only",
             (false, false) => "",

@@ -26,14 +26,14 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            admit: script!("prelude.lua", "records.lua", "admit.lua"),
-            check: script!("prelude.lua", "records.lua", "check.lua"),
+            admit: script!("prelude.lua", "records.lua", "admit.lua").confirmed(),
+            check: script!("prelude.lua", "records.lua", "check.lua").confirmed(),
             settle: script!("prelude.lua", "records.lua", "settle.lua"),
-            cancel: script!("prelude.lua", "records.lua", "cancel.lua"),
+            cancel: script!("prelude.lua", "records.lua", "cancel.lua").confirmed(),
             look: script!("prelude.lua", "records.lua", "look.lua"),
             forget: script!("prelude.lua", "records.lua", "forget.lua"),
             unlock: script!("prelude.lua", "records.lua", "unlock.lua"),
-            quota: script!("prelude.lua", "quota.lua"),
+            quota: script!("prelude.lua", "quota.lua").confirmed(),
             reply: script!("prelude.lua", "reply.lua"),
             import: script!("prelude.lua", "import.lua"),
         }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 pub use cluster::Cluster;
 pub use proxy::{Proxy, Wire};
 pub use sentinel::Sentinels;
-pub use server::Server;
+pub use server::{Server, free_port};
 
 /// Set to `1` where a test must not pass without Redis.
 pub const NEED_REDIS: &str = "VERIFYD_TESTS_NEED_REDIS";

@@ -154,7 +154,9 @@ pub(super) fn run(port: u16, command: &str) -> Result<Value, redis::RedisError> 
     parts.query(&mut connection)
 }
 
-pub(super) fn free_port() -> u16 {
+/// A port that nobody uses now, with room for a Cluster's second one ten thousand above.
+#[must_use]
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
     // Tests run in many processes at once: each begins elsewhere.
