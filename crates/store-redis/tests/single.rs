@@ -136,9 +136,11 @@ async fn a_call_whose_answer_was_lost_is_never_repeated() {
                 sleep(Duration::from_millis(5)).await;
             }
             proxy.set(Wire::Cut);
+            sleep(Duration::from_millis(10)).await;
+            // A second try would get through, well within the time of the call.
+            proxy.set(Wire::Whole);
         };
         tokio::join!(call, cut);
-        proxy.set(Wire::Whole);
         guess_until_answered(&link, "warm", RECOVERY).await;
     }
     assert_eq!(server.run("GET t:{a}:beside"), Value::BulkString(b"5".to_vec()));
