@@ -67,8 +67,8 @@ fn the_nodes_of_the_composed_fleet_have_a_valid_configuration() {
         let output = program.output();
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         // Not even a warning: a variable that no key knows would be one.
-        let notes = told["notes"].as_array().unwrap();
-        assert!(output.status.success() && notes.iter().all(|note| note["level"] == "remark"), "{name}: {told}");
+        let remarks = told["notes"].as_array().unwrap();
+        assert!(output.status.success() && remarks.iter().all(|note| note["level"] == "remark"), "{name}: {told}");
     }
 }
 
