@@ -62,7 +62,8 @@ local function new_verification(number, now)
   return {
     id = ARGV[17], status = PENDING, ended_at = 0, service = service_id, phone = ARGV[14], number = ARGV[15], created_at = now,
     expires_at = now + tonumber(ARGV[18]), era = string.sub(ARGV[1], 1, 8), generation = number.generation,
-    digits = tonumber(ARGV[19]), key = ARGV[20], checks = 0, checked_at = 0, checked_by = '', purpose = purpose, secret = ARGV[21], identity = ARGV[22], locale = ARGV[23], deliveries = {}
+    digits = tonumber(ARGV[19]), key = ARGV[20], checks = 0, checked_at = 0, checked_by = '', purpose = purpose,
+    secret = ARGV[21], identity = ARGV[22], locale = ARGV[23], deliveries = {}
   }
 end
 

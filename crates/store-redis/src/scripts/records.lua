@@ -98,7 +98,7 @@ local function accept_clock(number, now)
     service.sends, service.failures = clamp(service.sends, now), clamp(service.failures, now)
     service.failed_at = math.min(service.failed_at, now)
   end
-  number.latest, number.generation = now, (number.generation + 1) % 65536
+  number.latest, number.generation, number.packed = now, (number.generation + 1) % 65536, nil
 end
 
 local function empty_number(key, generation)
@@ -109,7 +109,7 @@ end
 local function read_number(key, clock)
   local packed = redis.call('GET', key)
   if not packed then return empty_number(key, 0), clock end
-  local number, _, count, place = { key = key, services = {} }, nil, nil, nil
+  local number, _, count, place = { key = key, packed = packed, services = {} }, nil, nil, nil
   _, number.latest, number.generation, number.needed_until, number.sends, number.marks, count, place = struct.unpack(NUMBER, packed)
   for index = 1, count do
     local id, row, failed_at, sent, failures, found
@@ -133,6 +133,7 @@ local function service_of(number, id)
 end
 
 local function pack_number(number)
+  if number.packed then return number.packed end
   local parts = {
     struct.pack(NUMBER, VERSION, number.latest, number.generation, number.needed_until, #number.sends, number.sends, #number.marks,
       number.marks, #number.services)
@@ -141,11 +142,12 @@ local function pack_number(number)
     parts[#parts + 1] = struct.pack(SERVICE, service.id, service.row, service.failed_at, #service.sends, service.sends,
       #service.failures, service.failures, #service.found, service.found)
   end
-  return table.concat(parts)
+  number.packed = table.concat(parts)
+  return number.packed
 end
 
 local function write_number(number, now)
-  number.latest = now
+  number.latest, number.packed = now, nil
   local packed = pack_number(number)
   keep(number.key, packed, keep_number_until(number), now)
   return packed
@@ -170,8 +172,8 @@ local function read_verification(id)
   if not packed then return nil end
   local v = { id = id, packed = packed }
   local place, _
-  _, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era, v.generation, v.digits, v.key, v.checks, v.checked_at,
-    v.checked_by, v.purpose, v.secret, v.identity, v.locale, v.delivery_count, place = struct.unpack(HEAD, packed)
+  _, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era, v.generation, v.digits, v.key, v.checks,
+    v.checked_at, v.checked_by, v.purpose, v.secret, v.identity, v.locale, v.delivery_count, place = struct.unpack(HEAD, packed)
   v.tail, v.has_stored_secret = string.sub(packed, place), v.secret ~= ''
   return v
 end
@@ -213,9 +215,9 @@ local function pack_verification(v)
     end
     tail, count = table.concat(parts), #v.deliveries
   end
-  local head = struct.pack(HEAD, VERSION, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era, v.generation,
-    v.digits, v.key, v.checks, v.checked_at, #v.checked_by, v.checked_by, #v.purpose, v.purpose, #v.secret, v.secret, #v.identity,
-    v.identity, #v.locale, v.locale, count)
+  local head = struct.pack(HEAD, VERSION, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era,
+    v.generation, v.digits, v.key, v.checks, v.checked_at, #v.checked_by, v.checked_by, #v.purpose, v.purpose, #v.secret, v.secret,
+    #v.identity, v.identity, #v.locale, v.locale, count)
   v.packed = head .. tail
   return v.packed
 end
