@@ -132,7 +132,7 @@ fn value_of(server: &Server, kind: char) -> Vec<u8> {
     let mut client = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg(format!("t*:{kind}:*")).query(&mut client).unwrap();
     assert_eq!(keys.len(), 1, "{kind}");
-    redis::cmd("GET").arg(&keys[0]).query(&mut client).unwrap()
+    redis::cmd("GET").arg(keys.first()).query(&mut client).unwrap()
 }
 
 fn admitted(outcome: AdmitOutcome) -> Box<verifyd_core::store::Admitted> {
@@ -149,7 +149,7 @@ fn real_start(scene: &Scene) -> Admission {
     if let SendTarget::Start { new, .. } = &mut start.target {
         let identity = br#"+14155552671 {"user":"8c1e0a2f","flow":"login"}"#.to_vec();
         new.identity = scene.keys.seal(SealKind::Identity, &new.id, identity, &SeededRandom::new(3)).unwrap();
-        new.locale = "en-US".to_owned();
+        "en-US".clone_into(&mut new.locale);
     }
     start
 }
