@@ -47,7 +47,7 @@ async fn ten_thousand_checks_approve_once() {
     }
 }
 
-/// Ten thousand starts for one number: exactly five; from one address for as many numbers: exactly thirty.
+/// Ten thousand starts for one number: exactly five; from one address for many numbers: exactly thirty.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_thousand_starts_keep_the_limits() {
     let Some(one) = OneServer::start() else { return };
@@ -60,8 +60,8 @@ async fn ten_thousand_starts_keep_the_limits() {
         let mut tasks = JoinSet::new();
         for (number, node) in (0..MANY).zip(nodes.iter().cycle()) {
             if address.is_some() {
-                // As many numbers as a byte can name, each far below its own limit... of which the address leaves no more.
-                scene.phone = Scene::phone_named(1 + (number % 250) as u8);
+                // 250 numbers of their own, so that none meets its own limit before the address is full.
+                scene.phone = Scene::phone_named(1 + u8::try_from(number % 250).unwrap());
             }
             let (node, start, now) = (Arc::clone(node), scene.start_request(), scene.now);
             tasks.spawn(async move { node.admit(start, now).await.unwrap() });

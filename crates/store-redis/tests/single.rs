@@ -8,16 +8,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use support::{fails_promptly, guess, guess_until_answered, open};
+use support::{PROMPT, fails_promptly, guess, guess_until_answered, open};
 use tokio::time::sleep;
-use verifyd_store_redis::Script;
 use verifyd_store_redis::link::Severity;
 use verifyd_store_redis::testing::{self, Proxy, Server, Wire};
+use verifyd_store_redis::{Link, Script};
 
 /// Recovery takes about a second; machines with other work get more.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// A call that does not even try.
-const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Calls must fail without even trying: the quickest of some, because machines have other work.
+async fn fails_at_once(link: &Link, tag: &str) {
+    let mut quickest = PROMPT;
+    for _ in 0..10 {
+        quickest = quickest.min(fails_promptly(link, tag).await);
+    }
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
+}
 
 #[tokio::test]
 async fn a_script_runs_whether_the_server_knows_it_or_not() {
@@ -86,7 +93,7 @@ async fn a_server_that_was_never_there_is_found_when_it_comes() {
     for _ in 0..5 {
         fails_promptly(&link, "a").await;
     }
-    assert!(fails_promptly(&link, "a").await < AT_ONCE);
+    fails_at_once(&link, "a").await;
     assert!(link.ready().is_err());
     server.restart();
     assert_eq!(guess_until_answered(&link, "a", RECOVERY).await.number, 1);
@@ -105,12 +112,7 @@ async fn a_server_that_is_stopped_costs_each_caller_little_and_most_nothing() {
     for _ in 0..4 {
         fails_promptly(&link, "a").await;
     }
-    let mut took: Vec<_> = Vec::new();
-    for _ in 0..20 {
-        took.push(fails_promptly(&link, "a").await);
-    }
-    took.sort();
-    assert!(took[10] < AT_ONCE, "{took:?}");
+    fails_at_once(&link, "a").await;
     server.resume();
     let after = guess_until_answered(&link, "a", RECOVERY).await;
     // What was on its way when it stopped may have run: at most the calls that went out, each once.
@@ -160,7 +162,7 @@ async fn a_slow_wire_and_a_dead_one_are_given_up_and_taken_up_again() {
         for _ in 0..5 {
             fails_promptly(&link, "a").await;
         }
-        assert!(fails_promptly(&link, "a").await < AT_ONCE, "{wire:?}");
+        fails_at_once(&link, "a").await;
         proxy.set(Wire::Whole);
         let after = guess_until_answered(&link, "a", RECOVERY).await;
         assert_eq!(
@@ -186,7 +188,7 @@ async fn an_idle_link_finds_a_dead_wire_before_a_caller_does() {
         assert!(started.elapsed() < RECOVERY);
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(fails_promptly(&link, "a").await < AT_ONCE);
+    fails_at_once(&link, "a").await;
 }
 
 #[tokio::test]
@@ -274,7 +276,7 @@ async fn a_server_that_evicts_or_follows_another_is_refused_at_the_start() {
         return;
     }
     let server = Server::start(&["--appendonly", "yes"]);
-    let codes = async |link: &verifyd_store_redis::Link| {
+    let codes = async |link: &Link| {
         let findings = link.examine().await.unwrap();
         findings.into_iter().map(|finding| (finding.code, finding.severity)).collect::<Vec<_>>()
     };

@@ -12,7 +12,6 @@ enum Packed<'a> {
 
 const SID_BYTES: usize = 34;
 
-#[expect(clippy::ref_option, reason = "serde calls it so")]
 /// For `#[serde(with = "message_id")]`.
 ///
 /// # Errors

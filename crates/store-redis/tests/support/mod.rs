@@ -6,8 +6,8 @@ use verifyd_core::store::StoreError;
 use verifyd_store_redis::link::Target;
 use verifyd_store_redis::{Link, LinkSettings, Script};
 
-/// Above the configured wait of 250 ms: slack for machines with other work.
-pub(crate) const PROMPT: Duration = Duration::from_millis(250 + 500);
+/// Ten times the configured wait: machines have other work.
+pub(crate) const PROMPT: Duration = Duration::from_millis(2500);
 
 /// A link with the settings that an operator gets without asking.
 pub(crate) fn open(url: &str) -> Link {
