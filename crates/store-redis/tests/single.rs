@@ -57,6 +57,24 @@ async fn one_call_is_one_round_trip() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_dropped_leaves_nothing_behind() {
+    if testing::no_redis_here() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let link = open(&server.url());
+    guess(&link, "a").await.unwrap();
+    // One of them asks.
+    assert_eq!(server.info("connected_clients").as_deref(), Some("2"));
+    drop(link);
+    let started = Instant::now();
+    while server.info("connected_clients").as_deref() != Some("1") {
+        assert!(started.elapsed() < RECOVERY);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn scripts_may_be_flushed_under_load() {
     if testing::no_redis_here() {
         return;

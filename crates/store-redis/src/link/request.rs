@@ -208,6 +208,9 @@ fn refused(error: &RedisError, by: &Address) -> StoreError {
     if code == "OOM" || detail.contains("-OOM ") {
         return unavailable(format!("{by}: its memory is full"), RETRY_AFTER_FULL);
     }
-    tracing::error!(server = %by, code, detail, "Redis refused a command");
+    if code == "ERR" {
+        // Not a state of the server but a fault of ours, or a script that it cannot run.
+        tracing::error!(server = %by, detail, "Redis refused a command");
+    }
     unavailable(format!("{by}: {code}"), RETRY_AFTER)
 }
