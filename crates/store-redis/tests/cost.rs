@@ -40,7 +40,7 @@ async fn finish(scene: &Scene, request: ReplyRequest) {
 }
 
 /// Every verb once, with an address, and what each cost.
-async fn every_verb(server: &Server, scene: &mut Scene) -> Vec<(&'static str, u64)> {
+async fn every_verb(server: &Server, scene: &mut Scene, round: &str) -> Vec<(&'static str, u64)> {
     let mut costs = Vec::new();
     let (plain, count) = cost(server, scene.start()).await;
     costs.push(("start", count));
@@ -70,7 +70,7 @@ async fn every_verb(server: &Server, scene: &mut Scene) -> Vec<(&'static str, u6
     costs.push(("unlock", cost(server, scene.store.unlock(scene.service, scene.phone, scene.now)).await.1));
     costs.push(("forget", cost(server, scene.store.forget(None, scene.phone, scene.now)).await.1));
     scene.phone = Scene::phone_named(2);
-    let request = reply_request(scene, "k");
+    let request = reply_request(scene, round);
     let (begun, count) = cost(server, scene.store.begin_reply(request, scene.now)).await;
     assert_eq!(begun.unwrap(), BegunReply::Fresh);
     costs.push(("begin", count));
@@ -78,10 +78,10 @@ async fn every_verb(server: &Server, scene: &mut Scene) -> Vec<(&'static str, u6
     let (begun, count) = cost(server, scene.store.begin_reply(request, scene.now)).await;
     assert!(matches!(begun.unwrap(), BegunReply::Stored(_)));
     costs.push(("begin what is kept", count));
-    let request = reply_request(scene, "abandoned");
+    let request = reply_request(scene, &format!("{round}, abandoned"));
     scene.store.begin_reply(request, scene.now).await.unwrap();
     costs.push(("abandon", cost(server, scene.store.abandon_reply(request)).await.1));
-    scene.store.begin_reply(reply_request(scene, "at work"), scene.now).await.unwrap();
+    scene.store.begin_reply(reply_request(scene, &format!("{round}, at work")), scene.now).await.unwrap();
     costs
 }
 
@@ -90,9 +90,11 @@ async fn every_verb(server: &Server, scene: &mut Scene) -> Vec<(&'static str, u6
 #[tokio::test]
 async fn a_verb_is_one_script() {
     let Some(one) = OneServer::start() else { return };
-    // Once so that the server knows the scripts.
-    every_verb(&one.server, &mut Scene::new(&one).await).await;
-    let costs = every_verb(&one.server, &mut Scene::new(&one).await).await;
+    let mut scene = Scene::new(&one).await;
+    // Once so that the server knows the scripts, and again for another tenant.
+    every_verb(&one.server, &mut scene, "first").await;
+    (scene.service, scene.phone) = (Scene::service_named(1), Scene::phone_named(0));
+    let costs = every_verb(&one.server, &mut scene, "second").await;
     for (verb, count) in costs {
         let expected = match verb {
             "start from an address" | "settle with refund" | "info of an address" => 1 + 3,
@@ -108,7 +110,7 @@ async fn a_verb_is_one_script() {
 async fn every_key_goes_by_itself() {
     let Some(one) = OneServer::start() else { return };
     let mut scene = Scene::new(&one).await;
-    every_verb(&one.server, &mut scene).await;
+    every_verb(&one.server, &mut scene, "only").await;
     scene.phone = Scene::phone_named(3);
     scene.from_address("203.0.113.7", "30/1h");
     scene.started().await;

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use verifyd_core::clock::Timestamp;
 use verifyd_core::limits::{LimitName, Standing};
-use verifyd_core::store::{CheckOutcome, InfoOutcome, Refusal, RequestDigest};
-use verifyd_core::testing::{FakeClock, Scene, StoreFactory};
+use verifyd_core::store::{
+    BegunReply, CheckOutcome, FinishReply, InfoOutcome, Refusal, ReplySubject, RequestDigest, Store,
+};
+use verifyd_core::testing::{FakeClock, Scene, SeededRandom, StoreFactory};
 use verifyd_store_redis::RedisOptions;
 use verifyd_store_redis::testing::Server;
 
@@ -162,4 +164,32 @@ async fn codes_of_a_lost_primary_are_void() {
     let Refusal::RateLimited { name, standing, .. } = refused else { panic!("{refused:?}") };
     assert_eq!((name, standing.limit, standing.used), (LimitName::SendsPerPhone, 3, 3));
     assert!(matches!(scene.check(new.loaded.id, &scene.code(new.loaded.id)).await, CheckOutcome::Approved(_)));
+    scene.from_address("203.0.113.7", "4/1h");
+    for phone in 2..4 {
+        scene.phone = Scene::phone_named(phone);
+        scene.started().await;
+    }
+    scene.phone = Scene::phone_named(4);
+    let refused = scene.start().await.unwrap_err();
+    let Refusal::RateLimited { name, standing, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!((name, standing.limit, standing.used), (LimitName::SendsPerIp, 2, 2));
+}
+
+/// Another node neither keeps a reply nor gives up a request for the one that is at work on it.
+#[tokio::test]
+async fn a_claim_is_ended_by_its_claimer_alone() {
+    let Some(one) = OneServer::start() else { return };
+    let nodes = [(); 2].map(|()| one.fleet.store("fleet", RedisOptions::default()));
+    let scene = Scene::before(nodes[0].clone(), 1);
+    let request = scene.keys.reply_request(&["caller", "key", "POST", "/v1/x"], b"body");
+    let reply = scene.keys.seal_reply(&request.key, b"answer".to_vec(), &SeededRandom::new(7)).unwrap();
+    let subject = ReplySubject { service: scene.service, phone: scene.phone };
+    let finish = FinishReply { request, subject, reply: reply.clone() };
+    assert_eq!(nodes[0].begin_reply(request, scene.now).await.unwrap(), BegunReply::Fresh);
+    nodes[1].abandon_reply(request).await.unwrap();
+    nodes[1].finish_reply(finish.clone(), scene.now).await.unwrap();
+    let begun = nodes[1].begin_reply(request, scene.now).await.unwrap();
+    assert!(matches!(begun, BegunReply::InProgress { .. }), "{begun:?}");
+    nodes[0].finish_reply(finish, scene.now).await.unwrap();
+    assert_eq!(nodes[1].begin_reply(request, scene.now).await.unwrap(), BegunReply::Stored(reply));
 }

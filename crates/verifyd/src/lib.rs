@@ -134,4 +134,4 @@ pub mod random {
 pub use verifyd_senders as senders;
 
 #[cfg(feature = "testing")]
-pub use verifyd_core::{sender_contract_tests, store_contract_tests, testing};
+pub use verifyd_core::{fleet_store_contract_tests, sender_contract_tests, store_contract_tests, testing};

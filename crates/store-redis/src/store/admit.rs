@@ -10,13 +10,16 @@ use super::answer::{STRANGE, Seen, What};
 use super::quotas::Quotas;
 use super::{DISAGREE, RedisStore, View, encode};
 
+/// The keys of a script and its arguments.
+type Call = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 impl RedisStore {
     pub(super) async fn admit_send(&self, admission: &Admission, now: Timestamp) -> Result<AdmitOutcome, StoreError> {
         let quotas = match admission.quotas.as_slice() {
             [] => Quotas::default(),
             charges => self.charge(charges, admission.delivery, now).await?,
         };
-        let (keys, args) = self.admit_call(admission, quotas.any_denied());
+        let (keys, args) = self.admit_call(admission, quotas.any_denied())?;
         let value = self.on_number(&self.scripts.admit, &keys, args, now).await?;
         let outcome = outcome(admission, &quotas, Seen::of(value)?)?;
         if !matches!(outcome, AdmitOutcome::Admitted(_)) && !admission.quotas.is_empty() {
@@ -26,7 +29,7 @@ impl RedisStore {
     }
 
     /// The keys and arguments of `admit.lua`.
-    fn admit_call(&self, admission: &Admission, address_denies: bool) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    fn admit_call(&self, admission: &Admission, address_denies: bool) -> Result<Call, StoreError> {
         let kind = match &admission.target {
             SendTarget::Start { .. } => "start",
             SendTarget::Resend { .. } => "resend",
@@ -43,7 +46,7 @@ impl RedisStore {
             encode::integer(address_denies),
         ];
         let (phone, new, chosen_code) = match &admission.target {
-            SendTarget::Resend { id } => return (vec![self.keys.verification(id)], args),
+            SendTarget::Resend { id } => return Ok((vec![self.keys.verification(id)], args)),
             SendTarget::Start { phone, new, chosen_code } => (phone, new, chosen_code),
         };
         let chosen = chosen_code.as_ref().map(|digests| [b"+".as_slice(), &encode::digests(digests)].concat());
@@ -55,11 +58,11 @@ impl RedisStore {
             encode::integer(duration_ms(new.ttl)),
             encode::integer(new.code_digits),
             new.key.as_bytes().to_vec(),
-            encode::secret(new),
-            new.identity.as_bytes().to_vec(),
+            encode::fitting(&encode::secret(new))?,
+            encode::fitting(new.identity.as_bytes())?,
             new.locale.as_bytes().to_vec(),
         ]);
-        (vec![self.keys.number(phone), self.keys.verification(&new.id)], args)
+        Ok((vec![self.keys.number(phone), self.keys.verification(&new.id)], args))
     }
 }
 

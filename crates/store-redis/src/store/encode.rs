@@ -5,7 +5,7 @@ use std::time::Duration;
 use verifyd_core::clock::duration_ms;
 use verifyd_core::keys::TaggedDigest;
 use verifyd_core::limits::Rate;
-use verifyd_core::store::{NewVerification, Rules};
+use verifyd_core::store::{NewVerification, Rules, StoreError};
 
 fn push(bytes: &mut Vec<u8>, integer: u64, size: usize) {
     bytes.extend(integer.to_be_bytes().iter().skip(8 - size));
@@ -44,6 +44,17 @@ pub(super) fn digests(digests: &[TaggedDigest]) -> Vec<u8> {
 /// What only a pending verification has.
 pub(super) fn secret(new: &NewVerification) -> Vec<u8> {
     [new.digest_by_id.as_bytes().as_slice(), new.digest_by_number.as_bytes(), new.code.as_bytes()].concat()
+}
+
+/// Bytes that a record has room for: their number takes two bytes there.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for more, which would spoil the record.
+pub(super) fn fitting(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    if bytes.len() > u16::MAX.into() {
+        return Err(StoreError::Corrupt("a field is too large for its record"));
+    }
+    Ok(bytes.to_vec())
 }
 
 /// An integer as scripts take it.

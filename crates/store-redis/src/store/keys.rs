@@ -12,9 +12,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Keys that begin with `prefix`, which holds no brace.
+    /// Keys that begin with `prefix`, without its braces: the first ones of a key choose its slot.
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.as_bytes().to_vec() }
+        Self { prefix: prefix.replace(['{', '}'], "").into_bytes() }
     }
 
     pub(super) fn number(&self, phone: &PhoneHash) -> Vec<u8> {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_number_and_its_verifications_share_a_tag() {
-        let keys = Keys::new("verifyd");
+        let keys = Keys::new("{verifyd}");
         let mut id = [7; 16];
         (id[0], id[1]) = (0xab, 0x0c);
         assert_eq!(keys.number(&PhoneHash::from_bytes(id)), [b"verifyd:{ab0c}:n:".as_slice(), &id].concat());

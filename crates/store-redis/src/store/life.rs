@@ -23,7 +23,7 @@ impl RedisStore {
             settle.service.as_bytes().to_vec(),
             settle.delivery.as_bytes().to_vec(),
             encode::position(&DeliveryStatus::ALL, &settle.status),
-            encode_details(settle)?,
+            encode::fitting(&encode_details(settle)?)?,
             encode::integer(settle.refund),
         ];
         let key = self.keys.verification(&settle.id);

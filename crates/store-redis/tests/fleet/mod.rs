@@ -1,7 +1,5 @@
 //! Stores for tests, each with a prefix of its own, so that many can share one server.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,6 +86,7 @@ impl OneServer {
 #[async_trait]
 impl StoreFactory for OneServer {
     async fn fresh_with(&self, options: StateOptions) -> Arc<dyn Store> {
+        assert!(self.server.try_run("PING").is_ok(), "the server has ended");
         self.fleet.fresh_with(options).await
     }
 
