@@ -13,6 +13,7 @@ mod api;
 mod client;
 mod clock;
 mod crash;
+mod deploy;
 mod dev;
 mod doctor;
 mod fleet;
