@@ -62,7 +62,45 @@ async fn slots_move_under_load_and_take_their_codes_along() {
     for tag in &tags {
         assert_eq!(guess(&link, tag).await.unwrap().found, "counts");
     }
-    drop(cluster);
+    // Who did not see a slot move cannot know that nothing was lost on its way.
+    let cluster = cluster.unwrap();
+    let newcomer = open(&cluster.url());
+    let mut void = 0;
+    for tag in &tags {
+        void += usize::from(guess_until_answered(&newcomer, tag, ELECTION).await.found == "void");
+    }
+    assert!((1..tags.len() / 4).contains(&void), "{void} of {}", tags.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_moved_is_void_when_its_new_owner_is_lost() {
+    if testing::no_redis_here() {
+        return;
+    }
+    let mut cluster = Cluster::start();
+    let link = open(&cluster.url());
+    let (from, to) = (cluster.owner_of("t:{tag0}:record"), cluster.owner_of("t:{tag2}:record"));
+    let tags = ["tag0", "tag4", "tag8", "tag2"];
+    for tag in tags {
+        assert_eq!(guess(&link, tag).await.unwrap().found, "new");
+    }
+    let cluster_moved = tokio::task::spawn_blocking(move || {
+        // The lowest slots go first, those of the first three tags among them.
+        cluster.reshard(from, to, 1000);
+        cluster
+    });
+    cluster = cluster_moved.await.unwrap();
+    for tag in tags {
+        assert_eq!(cluster.owner_of(&format!("t:{{{tag}}}:record")), to, "{tag}");
+        assert_eq!(guess(&link, tag).await.unwrap().found, "counts", "{tag}");
+    }
+    testing::wait_until("the replica has it", || cluster.has_replicated(to));
+    cluster.servers()[to].kill();
+    for tag in tags {
+        let after = guess_until_answered(&link, tag, ELECTION).await;
+        assert_eq!(after.found, "void", "{tag}");
+        assert!(after.incomplete_since_ms > 0);
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,24 @@ async fn one_call_is_one_round_trip() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_dropped_leaves_nothing_behind() {
+    if testing::no_redis_here() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let link = open(&server.url());
+    guess(&link, "a").await.unwrap();
+    // One of them asks.
+    assert_eq!(server.info("connected_clients").as_deref(), Some("2"));
+    drop(link);
+    let started = Instant::now();
+    while server.info("connected_clients").as_deref() != Some("1") {
+        assert!(started.elapsed() < RECOVERY);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn scripts_may_be_flushed_under_load() {
     if testing::no_redis_here() {
         return;
@@ -171,6 +189,39 @@ async fn a_slow_wire_and_a_dead_one_are_given_up_and_taken_up_again() {
             "the server is the same: {wire:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn who_gives_up_late_on_a_dead_wire_does_not_cost_the_next_one() {
+    if testing::no_redis_here() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let proxy = Proxy::start(server.port()).await;
+    let link = Arc::new(open(&proxy.url()));
+    guess(&link, "a").await.unwrap();
+    proxy.set(Wire::Dead);
+    let mut callers = Vec::new();
+    for caller in 0..50 {
+        let link = Arc::clone(&link);
+        callers.push(tokio::spawn(async move { guess(&link, "a").await.is_ok() }));
+        sleep(Duration::from_millis(5)).await;
+        if caller == 20 {
+            // New connections get through; what went over the old one is lost.
+            proxy.set(Wire::Whole);
+        }
+    }
+    guess_until_answered(&link, "a", RECOVERY).await;
+    let recovered = Instant::now();
+    while recovered.elapsed() < Duration::from_millis(400) {
+        guess(&link, "a").await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+    }
+    let mut lost = 0;
+    for caller in callers {
+        lost += usize::from(!caller.await.unwrap());
+    }
+    assert!(lost > 10, "{lost}: the wire was not dead");
 }
 
 #[tokio::test]

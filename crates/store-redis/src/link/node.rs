@@ -5,7 +5,6 @@
 //! itself, which the keeper tries every [`RETRY`]. So a stopped or half-dead server costs each caller at most its own time, and most none.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,11 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout
 
 use super::connection::{Access, Connection, DialError};
 use super::era::Era;
-use super::office::{Book, Office};
+use super::office::{Book, Office, TRIP};
 use super::url::Address;
 
-/// So many failures in a row and the server is down.
-const TRIP: u32 = 3;
 /// How often a server that is down is tried.
 const RETRY: Duration = Duration::from_millis(250);
 /// After the first failed try; doubled up to [`RETRY`].
@@ -67,10 +64,6 @@ struct Shared {
     address: Address,
     common: Arc<Common>,
     state: watch::Sender<State>,
-    failures: AtomicU32,
-    distrusted: AtomicBool,
-    /// There were too many failures, or the server is distrusted.
-    tripped: Notify,
 }
 
 /// Why a watch over a connection ended.
@@ -83,14 +76,7 @@ enum End {
 impl Node {
     pub(super) fn new(address: Address, common: Arc<Common>) -> Self {
         let (state, _) = watch::channel(State::Connecting);
-        let shared = Arc::new(Shared {
-            address,
-            common,
-            state,
-            failures: AtomicU32::new(0),
-            distrusted: AtomicBool::new(false),
-            tripped: Notify::new(),
-        });
+        let shared = Arc::new(Shared { address, common, state });
         let keeper = tokio::spawn(Arc::clone(&shared).keep()).abort_handle();
         Self { shared, keeper }
     }
@@ -125,26 +111,6 @@ impl Node {
             State::Connecting => None,
         }
     }
-
-    /// A call was answered.
-    pub(super) fn succeeded(&self) {
-        if self.shared.failures.load(Ordering::Relaxed) != 0 {
-            self.shared.failures.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// A call was not answered.
-    pub(super) fn failed(&self) {
-        if self.shared.failed() {
-            self.shared.tripped.notify_one();
-        }
-    }
-
-    /// The server is not what it was: dial anew.
-    pub(super) fn distrust(&self) {
-        self.shared.distrusted.store(true, Ordering::Relaxed);
-        self.shared.tripped.notify_one();
-    }
 }
 
 impl Drop for Node {
@@ -160,8 +126,6 @@ impl Shared {
             match self.dial().await {
                 Ok((office, driver)) => {
                     tries = 0;
-                    self.failures.store(0, Ordering::Relaxed);
-                    self.distrusted.store(false, Ordering::Relaxed);
                     let office = Arc::new(office);
                     self.publish(State::Ready(Arc::clone(&office)));
                     match self.watch(&office, driver).await {
@@ -233,27 +197,14 @@ impl Shared {
         loop {
             tokio::select! {
                 _ = &mut driver => return End::Closed,
-                () = self.tripped.notified() => {
-                    if self.distrusted.load(Ordering::Relaxed) {
-                        return End::Changed;
-                    }
-                    // A notice of the connection before is none of this one.
-                    if self.failures.load(Ordering::Relaxed) >= TRIP {
-                        return End::Tripped;
-                    }
-                }
+                distrusted = office.in_trouble() => return if distrusted { End::Changed } else { End::Tripped },
                 _ = beat.tick() => match timeout(self.common.timeout, office.confirm(&self.common)).await {
                     Ok(Ok(true)) => {}
                     Ok(Ok(false)) => return End::Changed,
-                    Ok(Err(_)) | Err(_) => if self.failed() { return End::Tripped },
+                    Ok(Err(_)) | Err(_) => office.failed(),
                 },
             }
         }
-    }
-
-    /// Counts a failure; `true` if it was one too many.
-    fn failed(&self) -> bool {
-        self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= TRIP
     }
 
     fn publish(&self, state: State) {

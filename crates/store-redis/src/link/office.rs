@@ -4,11 +4,11 @@
 //! that stays open would pass for the old era; so the standing is asked for twice a second, and a connection that was not
 //! asked for [`TRUSTED_FOR`] (this process was stopped) is asked before it is used.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, RedisError, Value};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::confirmer::Confirmer;
@@ -18,6 +18,8 @@ use super::node::Common;
 use super::routes::Routes;
 use super::slot::slot;
 
+/// So many failures in a row and the server is down.
+pub(super) const TRIP: u32 = 3;
 /// A standing is believed for so long.
 const TRUSTED_FOR: Duration = Duration::from_secs(2);
 /// As long as the longest-lived counter.
@@ -40,6 +42,10 @@ pub(super) struct Office {
     another_before: bool,
     incomplete_since_ms: AtomicU64,
     entered: AtomicBool,
+    /// Calls in a row that were not answered. Those of the connection before were its own, however late they give up.
+    failures: AtomicU32,
+    distrusted: AtomicBool,
+    trouble: Notify,
     pub(super) confirmer: Option<Confirmer>,
 }
 
@@ -59,6 +65,9 @@ impl Office {
             another_before,
             incomplete_since_ms: AtomicU64::new(0),
             entered: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+            distrusted: AtomicBool::new(false),
+            trouble: Notify::new(),
             confirmer,
         };
         office.enter_book(common).await?;
@@ -68,6 +77,32 @@ impl Office {
     /// Milliseconds since 1970, by Redis' clock, since when data may be missing; zero if none is.
     pub(super) fn incomplete_since_ms(&self) -> u64 {
         self.incomplete_since_ms.load(Ordering::Relaxed)
+    }
+
+    /// A call was answered.
+    pub(super) fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A call was not answered.
+    pub(super) fn failed(&self) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= TRIP {
+            self.trouble.notify_one();
+        }
+    }
+
+    /// The server is not what it was.
+    pub(super) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
+        self.trouble.notify_one();
+    }
+
+    /// Ends when this connection is of no more use; `true` if its server is distrusted, `false` if it does not answer.
+    pub(super) async fn in_trouble(&self) -> bool {
+        self.trouble.notified().await;
+        self.distrusted.load(Ordering::Relaxed)
     }
 
     /// Whether this is still the office that it was. Also looks whether the book still says so: a book that lost the era was emptied, and

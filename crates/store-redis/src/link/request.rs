@@ -120,13 +120,13 @@ impl Link {
             Err(reason) => return Step::Failed(unavailable(format!("{}: {reason}", node.address()), RETRY_AFTER)),
         };
         if !office.still_trusted(deadline).await {
-            node.distrust();
+            office.distrust();
             return again(format!("{}: not known to be the primary", node.address()));
         }
         let counting = routes.counting(place, &office);
-        let mut answer = send(&node, &office, &request.command(&counting, false), deadline).await;
+        let mut answer = send(&office, &request.command(&counting, false), deadline).await;
         if answer.as_ref().is_err_and(|error| error.as_ref().is_some_and(|error| error.code() == Some("NOSCRIPT"))) {
-            answer = send(&node, &office, &request.command(&counting, true), deadline).await;
+            answer = send(&office, &request.command(&counting, true), deadline).await;
         }
         match answer {
             Ok(value) => Step::Done(value, office),
@@ -134,12 +134,12 @@ impl Link {
                 format!("{}: no answer in {} ms", node.address(), self.settings.timeout.as_millis()),
                 RETRY_AFTER,
             )),
-            Err(Some(error)) => self.judge(&error, &node),
+            Err(Some(error)) => self.judge(&error, &node, &office),
         }
     }
 
     /// What a server's "no" means.
-    fn judge(&self, error: &RedisError, node: &Node) -> Step {
+    fn judge(&self, error: &RedisError, node: &Node, office: &Office) -> Step {
         let told_by = node.address();
         let code = error.code().unwrap_or_default();
         match code {
@@ -163,7 +163,7 @@ impl Link {
                 again(format!("{told_by}: {code}"))
             }
             "READONLY" => {
-                node.distrust();
+                office.distrust();
                 again(format!("{told_by}: it is a replica"))
             }
             _ => Step::Failed(refused(error, told_by)),
@@ -179,7 +179,7 @@ impl Link {
 pub(super) async fn plain(node: &Node, command: &Cmd, deadline: Instant) -> Result<Value, StoreError> {
     let failed = |reason: &str| unavailable(format!("{}: {reason}", node.address()), RETRY_AFTER);
     let office = node.office(deadline).await.map_err(|reason| failed(&reason))?;
-    match send(node, &office, command, deadline).await {
+    match send(&office, command, deadline).await {
         Ok(value) => Ok(value),
         Err(None) => Err(failed("no answer in time")),
         Err(Some(error)) => Err(refused(&error, node.address())),
@@ -187,12 +187,12 @@ pub(super) async fn plain(node: &Node, command: &Cmd, deadline: Instant) -> Resu
 }
 
 /// `Err(None)`: there was no answer in time.
-async fn send(node: &Node, office: &Office, command: &Cmd, deadline: Instant) -> Result<Value, Option<RedisError>> {
+async fn send(office: &Office, command: &Cmd, deadline: Instant) -> Result<Value, Option<RedisError>> {
     let answer = timeout_at(deadline, office.connection.send(command)).await;
     match &answer {
-        Ok(Err(error)) if error.code().is_none() => node.failed(),
-        Ok(_) => node.succeeded(),
-        Err(_elapsed) => node.failed(),
+        Ok(Err(error)) if error.code().is_none() => office.failed(),
+        Ok(_) => office.succeeded(),
+        Err(_elapsed) => office.failed(),
     }
     answer.map_err(|_elapsed| None)?.map_err(Some)
 }
@@ -208,6 +208,9 @@ fn refused(error: &RedisError, by: &Address) -> StoreError {
     if code == "OOM" || detail.contains("-OOM ") {
         return unavailable(format!("{by}: its memory is full"), RETRY_AFTER_FULL);
     }
-    tracing::error!(server = %by, code, detail, "Redis refused a command");
+    if code == "ERR" {
+        // Not a state of the server but a fault of ours, or a script that it cannot run.
+        tracing::error!(server = %by, detail, "Redis refused a command");
+    }
     unavailable(format!("{by}: {code}"), RETRY_AFTER)
 }

@@ -97,6 +97,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut wire: watch::
             Wire::Slow(delay) if answers => sleep(delay).await,
             // What a dead wire was given never arrives: this connection is lost for good.
             Wire::Dead => std::future::pending().await,
+            Wire::Cut => return,
             _ => {}
         }
         let Some(read) = bytes.get(..count) else { return };
