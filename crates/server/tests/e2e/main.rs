@@ -30,4 +30,5 @@ mod proofs;
 mod repeated_rights;
 mod shell;
 mod startup;
+mod three_nodes;
 mod twilio;
