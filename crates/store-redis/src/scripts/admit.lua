@@ -55,7 +55,7 @@ local function is_refused(number, service, current, now)
     if d.flags < REFUNDED then used, last = used + 1, d.at end
   end
   if used >= rules.own_sends or #current.deliveries >= MAX_DELIVERIES then return true end
-  return math.min(next_at(delays, used, last), current.expires_at) > now
+  return next_at(delays, used, last) > now
 end
 
 local function new_verification(number, now)

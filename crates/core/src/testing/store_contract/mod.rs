@@ -71,7 +71,7 @@ macro_rules! fleet_store_contract_tests {
                 a_repeated_right_check_is_right_again, a_repeated_wrong_check_costs_once, a_request_is_remembered_for_a_day;
             replies: a_request_is_begun_once, parallel_requests_begin_once, a_reply_is_kept_for_a_day,
                 an_abandoned_request_runs_anew, a_lease_ends, only_what_was_begun_is_kept, a_forgotten_reply_is_gone,
-                a_forgotten_reply_is_gone_before_it_is_swept;
+                a_forgotten_reply_is_gone_before_it_is_swept, a_forgotten_reply_stays_forgotten;
             restart: restart_changes_nothing, restart_between_every_step;
             sends: parallel_starts_are_one_verification, parallel_starts_with_delays_admit_one, resend_delays_escalate,
                 resend_delay_ends_with_the_verification, max_sends_until_the_end, max_sends_tells_when_a_start_works, a_code_for_one_number_approves_no_other, order_of_refusals,

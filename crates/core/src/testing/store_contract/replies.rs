@@ -149,6 +149,26 @@ pub async fn a_forgotten_reply_is_gone(factory: &dyn StoreFactory) {
     }
 }
 
+/// What one tenant forgot comes back neither when another forgets the number too nor when it does so itself again.
+pub async fn a_forgotten_reply_stays_forgotten(factory: &dyn StoreFactory) {
+    let mut scene = Scene::new(factory).await;
+    let mine = request(&scene, "mine", "");
+    kept(&scene, mine).await;
+    for forgetter in [0, 1, 0] {
+        scene.advance_ms(10);
+        let service = Scene::service_named(forgetter);
+        scene.store.forget(Some(service), scene.phone, scene.now).await.unwrap();
+    }
+    assert_eq!(begin(&scene, mine).await, BegunReply::Fresh);
+    scene.store.abandon_reply(mine).await.unwrap();
+    let other = Scene::service_named(2);
+    kept(&scene, request(&scene, "again", "")).await;
+    scene.advance_ms(10);
+    scene.store.forget(Some(scene.service), scene.phone, scene.now).await.unwrap();
+    scene.store.forget(Some(other), scene.phone, scene.now).await.unwrap();
+    assert_eq!(begin(&scene, request(&scene, "again", "")).await, BegunReply::Fresh, "forgotten by its own tenant");
+}
+
 /// The bytes of what was kept of a forgotten number go with the next sweeps, over a restart too, and no others do.
 pub async fn forgotten_replies_are_swept(factory: &dyn StoreFactory) {
     for by_all in [false, true] {
