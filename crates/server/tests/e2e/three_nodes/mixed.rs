@@ -51,7 +51,7 @@ async fn call_around(seed: u64, doors: Doors, history: Arc<History>, began: Inst
     while Instant::now() < end {
         let cohort = began.elapsed().as_secs() / COHORT.as_secs();
         let to = number(cohort.saturating_sub(draw(&mut random, 2)), draw(&mut random, NUMBERS_A_COHORT));
-        let door = doors.lock().unwrap()[draw(&mut random, NODES as u64) as usize].clone();
+        let door = doors.lock().unwrap()[usize::try_from(draw(&mut random, NODES as u64)).unwrap()].clone();
         let (call, path, body) = match (ids.get(&to).cloned(), draw(&mut random, 10)) {
             (Some(id), 0..2) => (Call::Load { id: id.clone() }, format!("/v1/verifications/{id}"), None),
             (Some(id), which @ 2..6) => {
