@@ -1,10 +1,11 @@
 //! Every rule of verifyd, and nothing else: no HTTP, no TLS, no Redis, no file, no clock and no randomness of its own.
 //!
-//! The flow lives in [`verifier`]; what it needs from outside comes through four small ports:
+//! The flow lives in [`verifier`]; what it needs from outside comes through five small ports:
 //!
 //! | port | what it gives | implementations |
 //! |---|---|---|
 //! | [`store::Store`] | the life of a verification and its limits, one atomic step a verb | [`memory`], the embedded store |
+//! | [`history::History`] | what happened, for people to read; decides nothing | [`history::MemoryHistory`], the embedded one |
 //! | [`sender::Sender`] | delivery of one message | Twilio, the inbox, test numbers |
 //! | [`clock::Clock`] | the time | [`clock::SystemClock`], the development clock, fakes |
 //! | [`random::Random`] | unpredictable bytes | [`random::SystemRandom`], fakes |
@@ -12,6 +13,7 @@
 pub mod clock;
 pub mod code;
 pub mod digits;
+pub mod history;
 pub mod id;
 pub mod keys;
 pub mod limits;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
+use verifyd_core::history::{DEFAULT_QUEUE, History, MemoryHistory, Recorder};
 use verifyd_core::keys::{KeyRing, KeyRingError, MasterKey};
 use verifyd_core::memory::MemoryStore;
 use verifyd_core::proof::{ProofError, ProofIssuer};
@@ -38,6 +39,8 @@ use crate::mock::Mock;
 const CLOCK_OFFSET_FILE: &str = "dev-clock";
 /// One of 256 shards is swept each time: the whole store about twice a minute.
 const PURGE_EVERY: Duration = Duration::from_millis(100);
+/// What is past its retention is not shown; when it goes is no matter of seconds.
+const PURGE_HISTORY_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,8 @@ pub struct Server {
     pub mock: Option<Mock>,
     /// The embedded store, for its end.
     pub embedded: Option<Arc<EmbeddedStore>>,
+    /// Who notes what happened, for its end.
+    pub recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
@@ -206,6 +211,13 @@ async fn keys_of(config: &Config, store: &EmbeddedStore) -> Result<KeyRing, Wiri
     Ok(ring)
 }
 
+/// The history beside the store.
+fn history_of(config: &Config) -> Arc<dyn History> {
+    match config.store.kind {
+        StoreKind::Memory | StoreKind::Embedded => Arc::new(MemoryHistory::new(config.history)),
+    }
+}
+
 fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
     keys.iter().map(|key| (key.secret, Caller::new(&key.name, key.service.as_ref(), &key.scopes))).collect()
 }
@@ -276,19 +288,33 @@ impl Server {
             .map(|(name, service)| (name.to_string(), Arc::new(service)))
             .collect();
         let proofs = config.proofs.take().map(|settings| ProofIssuer::new(settings, &keys)).transpose()?;
+        let keys = Arc::new(keys);
+        let (history, noting) = (history_of(&config), Arc::clone(&clock));
+        let recorder = Recorder::new(history, Arc::clone(&keys), Arc::new(SystemRandom), noting, DEFAULT_QUEUE);
+        let recorder = Arc::new(recorder);
         let verifier = Verifier::new(VerifierParts {
             store: Arc::clone(&store),
             senders,
             clock: Arc::clone(&clock),
             random: Arc::new(SystemRandom),
-            keys: Arc::new(keys),
+            keys,
             proofs: proofs.map(Arc::new),
+            history: Some(Arc::clone(&recorder)),
             send_deadline: config.send_deadline,
             expose_codes: config.expose_codes && mock.is_some(),
         });
         let forget_elsewhere = mock.as_ref().map(forget_in_inbox);
-        let app = Arc::new(App { verifier, services, api_keys, metrics, shutdown, forget_elsewhere, examples });
-        Ok(Self { app, mock, embedded, store, clock })
+        let app = Arc::new(App {
+            verifier,
+            services,
+            api_keys,
+            metrics,
+            recorder: Arc::clone(&recorder),
+            shutdown,
+            forget_elsewhere,
+            examples,
+        });
+        Ok(Self { app, mock, embedded, recorder, store, clock })
     }
 
     /// Starts what runs beside the requests: the sweep of expired records, the watch over API keys.
@@ -305,5 +331,17 @@ impl Server {
             }
         });
         tokio::spawn(Arc::clone(&self.app.api_keys).follow());
+        tokio::spawn(Arc::clone(&self.recorder).run());
+        let (history, clock) = (Arc::clone(self.recorder.history()), Arc::clone(&self.clock));
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval(PURGE_HISTORY_EVERY);
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tick.tick().await;
+                if let Err(error) = history.purge(clock.now()).await {
+                    tracing::warn!(%error, "the history is not swept");
+                }
+            }
+        });
     }
 }

@@ -133,7 +133,9 @@ impl Verifier {
                 Some(error).filter(|error| error.kind != SendErrorKind::Unknown)
             }
         };
-        let loaded = self.settled(loaded, settle).await;
+        let delivery = settle.delivery;
+        let (loaded, kept) = self.settled(loaded, settle).await;
+        self.tell_sent(&loaded, delivery, identity.to, kept);
         match failure {
             Some(error) => Err(refusal_of(error, route.sender.name())),
             None => Ok(self.view(&loaded, identity, Some((&code, route)))),
@@ -141,15 +143,16 @@ impl Verifier {
     }
 
     /// Records an outcome. A store that fails here changes nothing about what was sent, so the reply is made from what is known.
-    async fn settled(&self, admitted: Loaded, settle: SettleRequest) -> Loaded {
+    /// The second value is false if the store does not know the delivery any more.
+    async fn settled(&self, admitted: Loaded, settle: SettleRequest) -> (Loaded, bool) {
         let patch = settle.clone();
         match self.parts.store.settle(settle, self.parts.clock.now()).await {
-            Ok(Settlement::Settled(loaded)) => *loaded,
-            Ok(Settlement::Ignored) => patched(admitted, &patch),
+            Ok(Settlement::Settled(loaded)) => (*loaded, true),
+            Ok(Settlement::Ignored) => (patched(admitted, &patch), false),
             Err(error) => {
                 tracing::error!(verification = %patch.id, delivery = %patch.delivery, %error, "the outcome of a send is not recorded yet");
                 self.settle_later(patch.clone());
-                patched(admitted, &patch)
+                (patched(admitted, &patch), true)
             }
         }
     }

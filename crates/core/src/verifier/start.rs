@@ -40,9 +40,13 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; its variants say what was spent.
     pub async fn start(&self, service: Arc<Service>, request: StartRequest) -> Result<Started, VerifyError> {
-        let number = number_for(&service, &request.to, request.region.as_deref())?;
+        let (tenant, channel) = (service.id(), request.channel);
+        let number = number_for(&service, &request.to, request.region.as_deref())
+            .inspect_err(|error| self.tell_refused(tenant, None, channel, error))?;
         validate(&service, &request)?;
-        self.run(move |this| async move { this.start_admitted(&service, number, request).await }).await
+        self.run(move |this| async move { this.start_admitted(&service, number, request).await })
+            .await
+            .inspect_err(|error| self.tell_refused(tenant, Some(&number), channel, error))
     }
 
     /// Sends the code of a pending verification again.
@@ -55,12 +59,13 @@ impl Verifier {
         id: VerificationId,
         request: ResendRequest,
     ) -> Result<Started, VerifyError> {
+        let (tenant, channel) = (service.id(), request.channel);
         self.run(move |this| async move {
             let admission = Admission {
                 service: service.id(),
                 target: SendTarget::Resend { id },
                 purpose: None,
-                delivery: DeliveryId::generate(this.parts.random.as_ref())?,
+                delivery: DeliveryId::generate_at(this.parts.clock.now(), this.parts.random.as_ref())?,
                 channel: request.channel,
                 rules: service.rules().clone(),
                 quotas: this.address_charges(&service, request.client_ip),
@@ -69,6 +74,7 @@ impl Verifier {
             this.admit_and_send(&service, admission, request.locale, None).await
         })
         .await
+        .inspect_err(|error| self.tell_refused(tenant, None, channel, error))
     }
 
     /// Runs `work` to its end, whether or not the caller waits for it.
@@ -113,7 +119,7 @@ impl Verifier {
             service: service.id(),
             target: SendTarget::Start { phone, new: Box::new(new), chosen_code },
             purpose: identity.purpose.as_deref().map(|purpose| self.purpose_digest(purpose)),
-            delivery: DeliveryId::generate(&random)?,
+            delivery: DeliveryId::generate_at(now, &random)?,
             channel: request.channel,
             rules: service.rules().clone(),
             quotas: self.address_charges(service, request.client_ip),

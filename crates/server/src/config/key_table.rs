@@ -87,6 +87,19 @@ pub static KEYS: &[Key] = &[
         "\"1h\"",
         "How long a verification stays readable after its life, 0s to 30d.",
     ),
+    given("history.retention", Duration, "\"30d\"", "How long deliveries stay listed, 1h to 400d; see [privacy](privacy.md)."),
+    given(
+        "history.counts_retention",
+        Duration,
+        "\"400d\"",
+        "How long the counts of an hour are kept, 1d to 1200d; they name nobody.",
+    ),
+    given(
+        "history.max_entries",
+        Number,
+        "1000000",
+        "The most deliveries kept; beyond it the oldest go first. About 200 bytes each on disk.",
+    ),
     unset(
         "tls.cert_file",
         Path,
