@@ -3,6 +3,7 @@
 //! Telling costs a request one push ([`Recorder::record`](crate::history::Recorder::record)) and nothing else: no verb waits for
 //! the history, fails because of it or looks into it.
 
+use super::start::read_number;
 use super::{Verifier, VerifyError};
 use crate::clock::Timestamp;
 use crate::history::{
@@ -83,9 +84,9 @@ impl Verifier {
     /// What a history finds a number by.
     ///
     /// # Errors
-    /// [`PhoneNumberError`] for a number that is none.
-    pub fn line_of(&self, service: &Service, to: &str) -> Result<PhoneHash, PhoneNumberError> {
-        Ok(self.phone_hash(&PhoneNumber::parse(to, service.settings().default_region)?))
+    /// [`VerifyError`] for a number or a region that is none.
+    pub fn line_of(&self, service: &Service, to: &str, region: Option<&str>) -> Result<PhoneHash, VerifyError> {
+        Ok(self.phone_hash(&read_number(service, to, region)?))
     }
 
     /// The time, as this verifier takes it.

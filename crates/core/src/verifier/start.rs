@@ -234,6 +234,13 @@ struct Fresh {
 
 /// Reads and judges a number for a service.
 pub(super) fn number_for(service: &Service, to: &str, region: Option<&str>) -> Result<PhoneNumber, VerifyError> {
+    let number = read_number(service, to, region)?;
+    service.settings().numbers.check(&number)?;
+    Ok(number)
+}
+
+/// Reads a number in `region`, else in the service's.
+pub(super) fn read_number(service: &Service, to: &str, region: Option<&str>) -> Result<PhoneNumber, VerifyError> {
     let region = match region {
         Some(text) => Some(
             text.parse::<Region>()
@@ -241,9 +248,7 @@ pub(super) fn number_for(service: &Service, to: &str, region: Option<&str>) -> R
         ),
         None => service.settings().default_region,
     };
-    let number = PhoneNumber::parse(to, region)?;
-    service.settings().numbers.check(&number)?;
-    Ok(number)
+    Ok(PhoneNumber::parse(to, region)?)
 }
 
 /// Everything about a request that can be wrong by itself.

@@ -301,7 +301,7 @@ pub static KEYS: &[Key] = &[
     unset(
         "api_keys[].scopes",
         List,
-        "What it may do: `verify`, `forget`, `unlock`, `metrics`; the first two without it.",
+        "What it may do: `verify`, `forget`, `unlock`, `read`, `metrics`; the first two without it.",
     ),
     unset(
         "test_numbers[].number",
