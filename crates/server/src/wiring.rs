@@ -24,7 +24,7 @@ use verifyd_core::verifier::{Verifier, VerifierParts};
 use verifyd_senders::inbox::{Inbox, InboxSender};
 use verifyd_senders::test_numbers::TestNumbers;
 use verifyd_senders::twilio::TwilioSender;
-use verifyd_store_embedded::{EmbeddedStore, FileRegistry, OpenError};
+use verifyd_store_embedded::{EmbeddedHistory, EmbeddedStore, FileRegistry, OpenError};
 
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::{ApiKey, Config, DEV_API_KEY, Environment, KeySource, Sending, StoreKind};
@@ -212,10 +212,11 @@ async fn keys_of(config: &Config, store: &EmbeddedStore) -> Result<KeyRing, Wiri
 }
 
 /// The history beside the store.
-fn history_of(config: &Config) -> Arc<dyn History> {
-    match config.store.kind {
-        StoreKind::Memory | StoreKind::Embedded => Arc::new(MemoryHistory::new(config.history)),
-    }
+fn history_of(config: &Config) -> Result<Arc<dyn History>, WiringError> {
+    Ok(match config.store.kind {
+        StoreKind::Memory => Arc::new(MemoryHistory::new(config.history)),
+        StoreKind::Embedded => Arc::new(EmbeddedHistory::open(&config.data_dir, config.history).map_err(part)?),
+    })
 }
 
 fn fixed_keys(keys: &[ApiKey]) -> Vec<(SecretHash, Caller)> {
@@ -289,7 +290,7 @@ impl Server {
             .collect();
         let proofs = config.proofs.take().map(|settings| ProofIssuer::new(settings, &keys)).transpose()?;
         let keys = Arc::new(keys);
-        let (history, noting) = (history_of(&config), Arc::clone(&clock));
+        let (history, noting) = (history_of(&config)?, Arc::clone(&clock));
         let recorder = Recorder::new(history, Arc::clone(&keys), Arc::new(SystemRandom), noting, DEFAULT_QUEUE);
         let recorder = Arc::new(recorder);
         let verifier = Verifier::new(VerifierParts {
