@@ -112,6 +112,11 @@ impl<C: Clock> DevelopmentClock<C> {
         Duration::from_millis(before.saturating_add(by_ms))
     }
 
+    /// Moves the clock to this offset, unless it is that far already.
+    pub fn advance_to(&self, offset: Duration) {
+        self.offset_ms.fetch_max(duration_ms(offset), Ordering::SeqCst);
+    }
+
     /// The offset from the inner clock.
     pub fn offset(&self) -> Duration {
         Duration::from_millis(self.offset_ms.load(Ordering::SeqCst))

@@ -1,18 +1,16 @@
-//! API keys of a running server: those of the configuration and those of the registry, behind one lookup.
+//! API keys of a running server: those of the configuration and those of the registry, which it follows, behind one lookup.
 //!
 //! Secrets are looked up by their SHA-256, so the time of a lookup says nothing about a secret.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use verifyd_core::id::ServiceId;
-use verifyd_core::registry::{Registry, RegistryError, Scope, SecretHash};
+use verifyd_core::registry::{Scope, SecretHash, Snapshot, api_key};
 use verifyd_core::service::ServiceName;
 
-/// How often the registry is asked for changes.
-const REFRESH: Duration = Duration::from_secs(1);
+use crate::registry_view::Follower;
 
 /// Who is calling.
 #[derive(Clone, Debug)]
@@ -50,7 +48,6 @@ type Table = HashMap<SecretHash, Caller>;
 pub struct ApiKeys {
     fixed: Table,
     made: RwLock<Arc<Table>>,
-    registry: Option<Arc<dyn Registry>>,
 }
 
 impl fmt::Debug for ApiKeys {
@@ -60,10 +57,10 @@ impl fmt::Debug for ApiKeys {
 }
 
 impl ApiKeys {
-    /// The keys of the configuration (hash of the secret, and whose it is), and a registry for those made at run time.
+    /// The keys of the configuration: hash of the secret, and whose it is.
     #[must_use]
-    pub fn new(fixed: Vec<(SecretHash, Caller)>, registry: Option<Arc<dyn Registry>>) -> Self {
-        Self { fixed: fixed.into_iter().collect(), made: RwLock::default(), registry }
+    pub fn new(fixed: Vec<(SecretHash, Caller)>) -> Self {
+        Self { fixed: fixed.into_iter().collect(), made: RwLock::default() }
     }
 
     /// Who holds `secret`, if anybody does.
@@ -73,34 +70,17 @@ impl ApiKeys {
         let made = Arc::clone(&self.made.read().unwrap_or_else(PoisonError::into_inner));
         self.fixed.get(&hash).or_else(|| made.get(&hash)).cloned()
     }
+}
 
-    /// Reads the registry once.
-    ///
-    /// # Errors
-    /// [`RegistryError`]; the keys known before stay.
-    pub async fn refresh(&self) -> Result<(), RegistryError> {
-        let Some(registry) = &self.registry else { return Ok(()) };
-        let live = registry.keys().await?.into_iter().filter(|key| key.revoked_at.is_none());
+impl Follower for ApiKeys {
+    fn follow(&self, snapshot: &Snapshot) {
+        let keys = match api_key::in_snapshot(snapshot) {
+            Ok(keys) => keys,
+            Err(error) => return tracing::error!(%error, "API keys cannot be read; the known ones stay"),
+        };
+        let live = keys.into_iter().filter(|key| key.revoked_at.is_none());
         let table: Table =
             live.map(|key| (key.secret, Caller::new(&key.id.to_string(), key.service.as_ref(), &key.scopes))).collect();
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-        Ok(())
-    }
-
-    /// Follows the registry for ever: a key made or revoked elsewhere counts here within about a second.
-    pub async fn follow(self: Arc<Self>) {
-        let Some(registry) = self.registry.clone() else { return };
-        let mut seen = None;
-        loop {
-            match registry.revision().await {
-                Ok(revision) if seen == Some(revision) => {}
-                Ok(revision) => match self.refresh().await {
-                    Ok(()) => seen = Some(revision),
-                    Err(error) => tracing::error!(%error, "API keys cannot be read; the known ones stay"),
-                },
-                Err(error) => tracing::error!(%error, "API keys cannot be read; the known ones stay"),
-            }
-            tokio::time::sleep(REFRESH).await;
-        }
     }
 }

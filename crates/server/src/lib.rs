@@ -9,5 +9,6 @@ pub mod key_file;
 pub mod metered;
 pub mod metrics;
 pub mod mock;
+pub mod registry_view;
 pub mod telemetry;
 pub mod wiring;

@@ -112,7 +112,11 @@ impl Metrics {
         registry.register("repeats", "Requests whose Idempotency-Key was known, by outcome", self.repeats.clone());
         registry.register("http_requests", "Requests by route and status", self.requests.clone());
         registry.register("sends_in_flight", "Sends whose outcome is not recorded yet", self.sends_in_flight.clone());
-        registry.register("history_queued", "Events that wait to be written to the history", self.history_queued.clone());
+        registry.register(
+            "history_queued",
+            "Events that wait to be written to the history",
+            self.history_queued.clone(),
+        );
         registry.register("history_missing", "Events that the history lacks, by why", self.history_missing.clone());
     }
 

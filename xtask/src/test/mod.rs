@@ -3,6 +3,7 @@
 //! Everything is built once, in the dev profile with all features, and the same artefacts serve nextest, the examples in
 //! the documentation and the external suites. Plain `cargo test` needs nothing of this.
 
+mod redis;
 mod suites;
 
 use xshell::{Shell, cmd};
@@ -58,6 +59,8 @@ fn build(shell: &Shell) -> Result<Outcome> {
 }
 
 fn rust_tests(shell: &Shell) -> Result<Outcome> {
+    redis::provide(shell)?;
+    let _need = shell.push_env(redis::NEED_REDIS, "1");
     if project::answers(shell, "cargo", &["nextest", "--version"]) {
         let profile = if std::env::var("CI").is_ok_and(|value| value == "true") { "ci" } else { "default" };
         cmd!(shell, "cargo nextest run --workspace --all-features --profile {profile}").run()?;

@@ -45,8 +45,16 @@ const CORE_ROOMS: &[Room] = &[
 const ADAPTERS: &[&str] = &["verifyd_senders", "verifyd_store_embedded", "verifyd_store_redis"];
 
 /// Adapters by name, wherever they come from.
-const ADAPTER_TYPES: &[&str] =
-    &["MemoryStore", "EmbeddedStore", "RedisStore", "TwilioSender", "InboxSender", "FileRegistry"];
+const ADAPTER_TYPES: &[&str] = &[
+    "MemoryStore",
+    "EmbeddedStore",
+    "RedisStore",
+    "TwilioSender",
+    "InboxSender",
+    "FileRegistry",
+    "MemoryRegistry",
+    "RedisRegistry",
+];
 
 /// The paths that count: outside of tests.
 fn production(source: &Source) -> impl Iterator<Item = &PathUse> {

@@ -184,6 +184,8 @@ impl Entry {
 /// What is appended at once: entries, news of entries, and what it all adds to the counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
+    /// What tells it from others, if it may come twice: a history over a network counts it once.
+    pub id: Option<[u8; 16]>,
     /// New deliveries.
     pub entries: Vec<Entry>,
     /// News of deliveries, these or earlier ones.

@@ -98,7 +98,13 @@ pub enum Event {
 
 type Sums = BTreeMap<CountKey, Counts>;
 
-fn counts<'a>(sums: &'a mut Sums, place: &EntryKey, country: Country, sender: &str, channel: Channel) -> &'a mut Counts {
+fn counts<'a>(
+    sums: &'a mut Sums,
+    place: &EntryKey,
+    country: Country,
+    sender: &str,
+    channel: Channel,
+) -> &'a mut Counts {
     let hour = Hour::of(place.at);
     sums.entry(CountKey { hour, service: place.service, country, sender: sender.into(), channel }).or_default()
 }
@@ -188,12 +194,10 @@ impl Refused {
 const DRAWN_AT_ONCE: usize = 8;
 
 /// What a history keeps of events. An entry whose number cannot be sealed is counted and not kept; how many are the second value.
-pub(super) fn batch_of(
-    events: impl Iterator<Item = Event>,
-    keys: &KeyRing,
-    random: &dyn Random,
-) -> (Batch, usize) {
+pub(super) fn batch_of(events: impl Iterator<Item = Event>, keys: &KeyRing, random: &dyn Random) -> (Batch, usize) {
     let (mut batch, mut unsealed, mut stock) = (Batch::default(), 0, None);
+    let mut id = [0; 16];
+    batch.id = random.fill(&mut id).ok().map(|()| id);
     for event in events {
         match event {
             Event::Sent(sent) => {

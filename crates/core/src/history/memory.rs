@@ -55,7 +55,9 @@ impl Kept {
             return page;
         }
         let mut last = None;
-        for (looked_at, (_, entry)) in self.entries.range((from, DeliveryId::from_bytes([0; 16]))..end).rev().enumerate() {
+        for (looked_at, (_, entry)) in
+            self.entries.range((from, DeliveryId::from_bytes([0; 16]))..end).rev().enumerate()
+        {
             // There is one more, so there may be a next page.
             if page.entries.len() >= query.limit || looked_at >= SCAN_AT_ONCE {
                 page.next = last;
@@ -105,7 +107,8 @@ impl History for MemoryHistory {
         let (from, until) = id.admitted_within(now);
         let lowest = DeliveryId::from_bytes([0; 16]);
         let kept = self.kept();
-        let found = kept.entries.range((from, lowest)..(until, lowest)).find(|((at, other), _)| *other == id && *at >= oldest);
+        let found =
+            kept.entries.range((from, lowest)..(until, lowest)).find(|((at, other), _)| *other == id && *at >= oldest);
         let entry = found.map(|(_, entry)| entry).filter(|entry| service.is_none_or(|own| own == entry.place.service));
         Ok(entry.cloned())
     }

@@ -34,7 +34,9 @@ pub use counts::{Counts, Currency, Field, WAIT_BOUNDS_S, Waits};
 pub use entry::{Batch, Change, Country, Entry, EntryKey, News};
 pub use event::{Approval, Event, Refused, Sent, Update};
 pub use memory::MemoryHistory;
-pub use query::{Cursor, Filter, GroupBy, GroupKey, Groups, MAX_GROUPS, Page, PageQuery, ParseCursorError, Period, StatsQuery};
+pub use query::{
+    Cursor, Filter, GroupBy, GroupKey, Groups, MAX_GROUPS, Page, PageQuery, ParseCursorError, Period, StatsQuery,
+};
 pub use recorder::{DEFAULT_QUEUE, FLUSH_EVERY, Recorder, Standing};
 pub use table::{CountKey, CountTable, Hour, MAX_ROWS};
 
@@ -105,12 +107,8 @@ pub trait History: Send + Sync + fmt::Debug {
 
     /// Erases the entries of a number, of one service or of all; durable before it returns. Counts stay: they name nobody. Returns
     /// how many entries went.
-    async fn forget(
-        &self,
-        service: Option<ServiceId>,
-        phone: PhoneHash,
-        now: Timestamp,
-    ) -> Result<usize, HistoryError>;
+    async fn forget(&self, service: Option<ServiceId>, phone: PhoneHash, now: Timestamp)
+    -> Result<usize, HistoryError>;
 
     /// Drops what is past its time; called now and then. Returns how many entries went, if it knows.
     async fn purge(&self, now: Timestamp) -> Result<usize, HistoryError>;

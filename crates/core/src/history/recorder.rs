@@ -187,7 +187,9 @@ impl Recorder {
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the history did not close well"),
-            Err(_elapsed) => tracing::error!(standing = ?self.standing(), "the history was left before it had everything"),
+            Err(_elapsed) => {
+                tracing::error!(standing = ?self.standing(), "the history was left before it had everything")
+            }
         }
         self.standing()
     }
@@ -196,6 +198,9 @@ impl Recorder {
         loop {
             if taken.batch.is_none() {
                 let events = taken.rest.len().min(BATCH);
+                if events == 0 {
+                    return Ok(());
+                }
                 let (batch, unsealed) = batch_of(taken.rest.by_ref().take(BATCH), &self.keys, self.random.as_ref());
                 self.lose(unsealed as u64);
                 taken.batch = (!batch.is_empty()).then_some((batch, events as u64));
@@ -258,7 +263,13 @@ impl Told {
         }
         let error = failed.map(ToString::to_string).unwrap_or_default();
         let Standing { queued, shed, lost } = standing;
-        tracing::warn!(error, queued, shed, lost, "the history does not keep up; deliveries are sent and checked all the same");
+        tracing::warn!(
+            error,
+            queued,
+            shed,
+            lost,
+            "the history does not keep up; deliveries are sent and checked all the same"
+        );
         (self.missing, self.quiet, self.failing) = (missing, TOLD_EVERY, failed.is_some());
     }
 }

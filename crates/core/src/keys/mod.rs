@@ -115,6 +115,20 @@ pub enum KeyRingError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyTag([u8; 4]);
 
+impl KeyTag {
+    /// The tag made of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 4 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
 /// Keyed hash of a number's limit key: how stores know a number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PhoneHash([u8; 16]);
@@ -148,6 +162,18 @@ impl fmt::Debug for PhoneHash {
 pub struct CodeDigest([u8; 8]);
 
 impl CodeDigest {
+    /// The digest made of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 8 bytes, for a store that packs or compares them elsewhere.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+
     /// Equality in constant time.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
@@ -188,6 +214,12 @@ mod whole {
 }
 
 impl Sealed {
+    /// What [`as_bytes`](Self::as_bytes) gave.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// The stored form.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -133,6 +133,11 @@ impl KeyRing {
         self.entries().map(|entry| entry.name.as_str())
     }
 
+    /// Names and tags, newest first.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, KeyTag)> {
+        self.entries().map(|entry| (entry.name.as_str(), entry.tag))
+    }
+
     /// The name of the key that carries the number index; a new store records it.
     #[must_use]
     pub fn index_name(&self) -> &str {

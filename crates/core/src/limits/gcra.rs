@@ -12,9 +12,31 @@ use crate::clock::{Timestamp, duration_ms};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tat(u64);
 
+impl Tat {
+    /// The instant that many microseconds after the epoch.
+    #[must_use]
+    pub const fn from_unix_us(us: u64) -> Self {
+        Self(us)
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn unix_us(self) -> u64 {
+        self.0
+    }
+}
+
 /// How far a TAT is ahead of the clock, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Backlog(u64);
+
+impl Backlog {
+    /// In microseconds.
+    #[must_use]
+    pub const fn us(self) -> u64 {
+        self.0
+    }
+}
 
 const US_PER_MS: u64 = 1_000;
 
@@ -28,7 +50,8 @@ fn millis_up(us: u64) -> Timestamp {
 }
 
 /// Time between two takes at the sustained rate, in µs, at least one.
-fn interval_us(rate: Rate) -> u64 {
+#[must_use]
+pub fn interval_us(rate: Rate) -> u64 {
     (window_us(rate) / u64::from(rate.count())).max(1)
 }
 

@@ -80,6 +80,13 @@ impl SlidingLog {
     }
 }
 
+impl FromIterator<Timestamp> for SlidingLog {
+    /// Of instants in ascending order, as [`SlidingLog::instants`] gives them.
+    fn from_iter<I: IntoIterator<Item = Timestamp>>(instants: I) -> Self {
+        Self { taken: instants.into_iter().collect() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,11 @@ enum Packed<'a> {
 const SID_BYTES: usize = 34;
 
 #[expect(clippy::ref_option, reason = "serde calls it so")]
-pub(super) fn serialize<S: Serializer>(id: &Option<Box<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+/// For `#[serde(with = "message_id")]`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(id: &Option<Box<str>>, serializer: S) -> Result<S::Ok, S::Error> {
     let packed = match id.as_deref() {
         None => Packed::None,
         Some(text) => sid(text).unwrap_or(Packed::Text(text)),
@@ -21,7 +25,11 @@ pub(super) fn serialize<S: Serializer>(id: &Option<Box<str>>, serializer: S) -> 
     packed.serialize(serializer)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+/// Reads what [`serialize`] wrote.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
     Ok(match Packed::deserialize(deserializer)? {
         Packed::None => None,
         Packed::Text(text) => Some(text.into()),

@@ -16,10 +16,11 @@
 //!
 //! Stores never see a code or a number: only keyed hashes, keyed digests and sealed bytes.
 //!
-//! The rules themselves are in [`state`], a pure state machine that the memory and the embedded store share.
+//! The rules themselves are in [`judge`]; [`state`] is a pure state machine over them that the memory and the embedded store share.
 //! To write another store: implement [`Store`], run `testing::store_contract` on it, run the model on it, name it in wiring.
 
-mod message_id;
+pub mod judge;
+pub mod message_id;
 mod record;
 mod reply;
 mod request;
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use record::{CodeSecret, DeliveryRecord, IllegalMove, QuotaKey, Status, VerificationRecord};
+pub use record::{CodeSecret, DeliveryRecord, IllegalMove, PhoneService, QuotaKey, Status, VerificationRecord};
 pub use reply::{
     BegunReply, FinishReply, REPLY_KEPT, REPLY_LEASE, REPLY_RETRY_AFTER, ReplyKey, ReplyRequest, ReplySubject,
     RequestDigest, SealedReply,

@@ -189,23 +189,25 @@ pub(super) struct Forgotten {
 
 /// A number as one service knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PhoneService {
+pub struct PhoneService {
     /// The service.
-    pub(super) service: ServiceId,
+    pub service: ServiceId,
     /// Sends.
-    pub(super) sends: SlidingLog,
+    pub sends: SlidingLog,
     /// Wrong guesses.
-    pub(super) failures: SlidingLog,
+    pub failures: SlidingLog,
     /// Wrong guesses since the last right one or unlock.
-    pub(super) failures_in_a_row: u32,
+    pub failures_in_a_row: u32,
     /// When the last wrong guess was.
-    pub(super) last_failure_at: Option<Timestamp>,
+    pub last_failure_at: Option<Timestamp>,
     /// Its verifications, oldest first; the last is the live one, if any is.
-    pub(super) verifications: SmallVec<[VerificationId; 1]>,
+    pub verifications: SmallVec<[VerificationId; 1]>,
 }
 
 impl PhoneService {
-    pub(super) fn new(service: ServiceId) -> Self {
+    /// One of which nothing is known yet.
+    #[must_use]
+    pub fn new(service: ServiceId) -> Self {
         Self {
             service,
             sends: SlidingLog::default(),

@@ -58,6 +58,12 @@ impl RequestDigest {
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
+
+    /// The 8 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for RequestDigest {

@@ -7,6 +7,7 @@
 //! | what happens when the store fails | [`FaultyStore`] around any store |
 //! | another [`History`](crate::history::History) | [`history_contract_tests!`](crate::history_contract_tests) |
 //! | another [`Sender`](crate::sender::Sender) | [`sender_contract_tests!`](crate::sender_contract_tests) |
+//! | another [`Registry`](crate::registry::Registry) | [`registry_contract_tests!`](crate::registry_contract_tests) |
 //! | another [`Store`](crate::store::Store) | [`store_contract_tests!`](crate::store_contract_tests) and [`model::run`] |
 //!
 //! Everything here is deterministic: time moves when a test moves it, and randomness comes from a seed. Nothing here may be
@@ -26,6 +27,7 @@ mod history;
 pub mod history_contract;
 pub mod model;
 mod random;
+pub mod registry_contract;
 mod scene;
 mod sender;
 pub mod sender_contract;
@@ -39,6 +41,7 @@ pub use fixture::{
 pub use history::FaultyHistory;
 pub use history_contract::HistoryFactory;
 pub use random::SeededRandom;
+pub use registry_contract::{RegistryFactory, RegistryUnderTest};
 pub use scene::{Scene, StoreFactory};
 pub use sender::{Outcome, RecordedMessage, RecordingSender};
 pub use sender_contract::{Fate, SenderFactory, SenderUnderTest};

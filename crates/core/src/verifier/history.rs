@@ -7,7 +7,8 @@ use super::start::read_number;
 use super::{Verifier, VerifyError};
 use crate::clock::Timestamp;
 use crate::history::{
-    Approval, Country, Cursor, Entry, EntryKey, Event, Filter, Groups, HistoryError, PageQuery, Refused, Sent, StatsQuery,
+    Approval, Country, Cursor, Entry, EntryKey, Event, Filter, Groups, HistoryError, PageQuery, Refused, Sent,
+    StatsQuery,
 };
 use crate::id::{DeliveryId, ServiceId};
 use crate::keys::PhoneHash;
@@ -169,7 +170,8 @@ impl Verifier {
             Ok(()) => recorder.history().forget(service, phone, self.parts.clock.now()).await,
             Err(error) => Err(error),
         };
-        let unavailable = |error: HistoryError| StoreError::Unavailable { reason: error.to_string(), retry_after: RETRY_AFTER };
+        let unavailable =
+            |error: HistoryError| StoreError::Unavailable { reason: error.to_string(), retry_after: RETRY_AFTER };
         Ok(erased.map(drop).map_err(unavailable)?)
     }
 }

@@ -1,4 +1,4 @@
-//! `verifyd keys create|list|revoke`: API keys of the data directory. A running server follows within about a second.
+//! `verifyd keys create|list|revoke`: API keys of the data directory or of the fleet. Running servers follow within a second.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use verifyd_core::clock::{Clock, SystemClock};
 use verifyd_core::id::KeyId;
 use verifyd_core::random::SystemRandom;
-use verifyd_core::registry::{ApiKeyRecord, FreshApiKey, Registry, Scope, SecretHash};
+use verifyd_core::registry::{ApiKeyRecord, FreshApiKey, Registry, Scope, SecretHash, api_key};
 use verifyd_core::service::ServiceName;
 
 use super::ConfigFlags;
@@ -76,7 +76,7 @@ fn outcome(command: KeysCommand, flags: ConfigFlags) -> Outcome {
     }
     let registry = wiring::registry(&config).map_err(Failure::local)?;
     let registry = registry.as_ref();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::local)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(async {
         match command {
             KeysCommand::Create { name, service, scopes, .. } => create(registry, name, service, scopes).await,
@@ -102,7 +102,7 @@ async fn create(registry: &dyn Registry, name: String, service: Option<ServiceNa
         created_at: SystemClock.now(),
         revoked_at: None,
     };
-    registry.add_key(record.clone()).await.map_err(Failure::local)?;
+    api_key::add(registry, &record).await.map_err(Failure::local)?;
     let secret = fresh.secret.as_str();
     let mut json = shown(&record);
     if let Some(object) = json.as_object_mut() {
@@ -125,7 +125,7 @@ fn shown(key: &ApiKeyRecord) -> serde_json::Value {
 }
 
 async fn list(registry: &dyn Registry) -> Outcome {
-    let keys = registry.keys().await.map_err(Failure::local)?;
+    let keys = api_key::list(registry).await.map_err(Failure::local)?;
     let json = serde_json::Value::from(keys.iter().map(shown).collect::<Vec<_>>());
     if keys.is_empty() {
         return Ok(Answer::done("No keys yet: verifyd keys create\n".to_owned(), json));
@@ -151,7 +151,7 @@ fn row(key: &ApiKeyRecord) -> Vec<String> {
 }
 
 async fn revoke(registry: &dyn Registry, id: KeyId) -> Outcome {
-    match registry.revoke_key(id, SystemClock.now()).await {
+    match api_key::revoke(registry, id, SystemClock.now()).await {
         Ok(true) => {
             let text = format!("{}  {id}\n", paint(GOOD, "revoked"));
             Ok(Answer::done(text, json!({ "revoked": id.to_string() })))

@@ -15,6 +15,7 @@ pub mod config;
 mod doctor;
 mod exit;
 mod keys;
+mod migrate;
 pub mod parse;
 mod progress;
 mod prompt;
@@ -53,7 +54,7 @@ struct ConfigFlags {
     /// Directory of the embedded store.
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
-    /// `embedded` or `memory`.
+    /// `embedded`, `memory` or the URL of a Redis, without a password.
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
     /// What is logged, such as `info` or `verifyd=debug`.
@@ -125,7 +126,7 @@ enum Command {
     Stats(client::StatsArgs),
     /// Say what phone numbers are.
     Parse(parse::ParseArgs),
-    /// API keys of the data directory.
+    /// API keys of the data directory, or of the fleet.
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
@@ -141,6 +142,8 @@ enum Command {
     },
     /// Print the `OpenAPI` document of the HTTP API.
     Openapi,
+    /// Move everything of the embedded store in `data_dir` to the Redis of `store.url`, while no server runs.
+    Migrate(migrate::MigrateArgs),
     /// Look at everything a server needs, and say what to mend.
     Doctor(doctor::DoctorArgs),
     /// Print a script that completes commands in a shell.
@@ -232,6 +235,7 @@ pub fn main() -> ExitCode {
         Command::Keys { command, flags } => keys::run(command, flags),
         Command::Config { command, flags } => configuration(&command, flags),
         Command::Openapi => openapi(),
+        Command::Migrate(args) => migrate::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(&args),
     }

@@ -89,7 +89,7 @@ impl Frame {
             development,
             kept: match config.store.kind {
                 StoreKind::Memory => "and gone when it stops",
-                StoreKind::Embedded => "and kept over restarts",
+                StoreKind::Embedded | StoreKind::Redis => "and kept over restarts",
             },
             loudly: matches!(config.sending, Sending::Inbox(InboxReason::NoCredentials)),
             public_host: config.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned),
@@ -145,11 +145,15 @@ async fn serve_until_stopped(
     // What was admitted runs to its recorded end, whether or not its client was cut off.
     let drained = tokio::time::timeout(frame.send_deadline + DRAIN_GRACE, server.app.verifier.drain()).await;
     let history = server.recorder.drain(HISTORY_DRAIN).await;
-    if let Some(embedded) = &server.embedded {
-        embedded.close().await;
-    }
+    server.backend.close().await;
     let sends_left = if drained.is_err() { server.app.verifier.in_flight() } else { 0 };
-    tracing::info!(drained = summary.drained, cut_off = summary.cut_off, sends_left, history_left = history.queued, "stopped");
+    tracing::info!(
+        drained = summary.drained,
+        cut_off = summary.cut_off,
+        sends_left,
+        history_left = history.queued,
+        "stopped"
+    );
     ExitCode::SUCCESS
 }
 
@@ -177,9 +181,9 @@ fn stop_on_signals(shutdown: CancellationToken) {
 
 /// A failed sync leaves no way to know what is on disk: the process ends, and its next start reads what is there.
 fn stop_on_fatal(server: &Server) {
-    let Some(embedded) = server.embedded.clone() else { return };
+    let backend = Arc::clone(&server.backend);
     tokio::spawn(async move {
-        let reason = embedded.fatal().await;
+        let reason = backend.fatal().await;
         tracing::error!(%reason, "the store failed for good; stopping");
         telemetry::exit(74);
     });

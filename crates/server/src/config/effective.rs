@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::findings::written;
-use super::reference::{KEYS, LISTS};
+use super::reference::{FILE_SUFFIX, KEYS, LISTS};
 use super::value::{Origin, Values};
 
 /// What stands for a secret.
@@ -35,7 +35,12 @@ impl Effective {
         let mut lines: Vec<(usize, Line)> = Vec::new();
         for (path, entry) in values.iter() {
             let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-            let is_masked = !entry.is_secret_file && !entry.key.kind.is_shown();
+            let from_file = values.get(&format!("{path}{FILE_SUFFIX}"));
+            if entry.origin == Origin::Default && from_file.is_some_and(|file| file.is_secret_file) {
+                // Not in force, and beside the file it would be one value too many.
+                continue;
+            }
+            let is_masked = !entry.is_shown();
             let origin = match &entry.origin {
                 Origin::Default => None,
                 origin => Some(match written(path, origin) {

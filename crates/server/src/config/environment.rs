@@ -114,9 +114,14 @@ fn parse(kind: Kind, text: &str) -> Option<Value> {
             let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(Value::List(items.map(str::to_owned).collect()))
         }
-        Kind::Text | Kind::Secret | Kind::Private | Kind::Path | Kind::Duration | Kind::Rate | Kind::Instant => {
-            Some(Value::Text(toml_text(text).unwrap_or_else(|| text.to_owned())))
-        }
+        Kind::Text
+        | Kind::Url
+        | Kind::Secret
+        | Kind::Private
+        | Kind::Path
+        | Kind::Duration
+        | Kind::Rate
+        | Kind::Instant => Some(Value::Text(toml_text(text).unwrap_or_else(|| text.to_owned()))),
     }
 }
 
@@ -139,7 +144,7 @@ fn target(name: &str, file: &Values) -> Option<Target> {
             if name == known {
                 return Some(Target { path: key.path.to_owned(), key, is_secret_file: false });
             }
-            let secret_file = key.kind == Kind::Secret && name.strip_suffix("_FILE") == Some(known);
+            let secret_file = key.kind.has_file() && name.strip_suffix("_FILE") == Some(known);
             if secret_file {
                 return Some(Target { path: format!("{}{FILE_SUFFIX}", key.path), key, is_secret_file: true });
             }

@@ -151,7 +151,14 @@ pub(super) fn shape(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         }
         (Kind::Instant, DeValue::Datetime(instant)) => Some(Value::Text(instant.to_string())),
         (
-            Kind::Text | Kind::Secret | Kind::Private | Kind::Path | Kind::Duration | Kind::Rate | Kind::Instant,
+            Kind::Text
+            | Kind::Url
+            | Kind::Secret
+            | Kind::Private
+            | Kind::Path
+            | Kind::Duration
+            | Kind::Rate
+            | Kind::Instant,
             DeValue::String(text),
         ) => Some(Value::Text(text.to_string())),
         _ => None,

@@ -1,7 +1,7 @@
 //! Every key of the configuration, one entry each. What is done with the table is in [`super::reference`].
 
 use super::reference::Kind::{
-    Duration, Durations, Instant, List, Mock, Number, Path, Private, Rate, Secret, Switch, Text,
+    Duration, Durations, Instant, List, Mock, Number, Path, Private, Rate, Secret, Switch, Text, Url,
 };
 use super::reference::{Key, Kind};
 
@@ -41,7 +41,7 @@ pub static KEYS: &[Key] = &[
         "data_dir",
         Path,
         "\"verifyd-data\"",
-        "Directory of the embedded store, the API keys and the generated keys; made if absent, for its owner only. The default is in the working directory, because a container or a system service often has no home.",
+        "Directory of the embedded store, the API keys and the generated keys (none of them with Redis); made if absent, for its owner only. The default is in the working directory, because a container or a system service often has no home.",
     ),
     also(
         given(
@@ -63,15 +63,15 @@ pub static KEYS: &[Key] = &[
     unset(
         "keys",
         Secret,
-        "Master keys, `id:base64 of 32 bytes`, separated by commas or lines. The first makes new data, all read old. Without it the embedded store makes one in `data_dir`, and the memory store one for the process.",
+        "Master keys, `id:base64 of 32 bytes`, separated by commas or lines. The first makes new data, all read old. Without it the embedded store makes one in `data_dir`, and the memory store one for the process; with Redis it must be given.",
     ),
     given("send_deadline", Duration, "\"15s\"", "Longest time for one send over all senders and waits, 1s to 2m."),
     also(
         given(
             "store.url",
-            Text,
+            Url,
             "\"embedded\"",
-            "`embedded` (durable, in `data_dir`) or `memory` (gone with the process).",
+            "`embedded` (durable, in `data_dir`), `memory` (gone with the process), or for several nodes a Redis or Valkey: `redis://`, `redis+sentinel://` or `redis+cluster://`, with TLS `rediss…`; [FLEET.md](FLEET.md) shows each.",
         ),
         &["VERIFYD_STORE"],
     ),
@@ -79,7 +79,7 @@ pub static KEYS: &[Key] = &[
         "store.max_records",
         Number,
         "4000000",
-        "The most verifications, numbers, addresses and answers (of `Idempotency-Key`) kept; beyond it new starts are refused with 503.",
+        "The most verifications, numbers, addresses and answers (of `Idempotency-Key`) that the embedded and the memory store keep; beyond it new starts are refused with 503.",
     ),
     given(
         "store.keep_finished",
@@ -87,7 +87,12 @@ pub static KEYS: &[Key] = &[
         "\"1h\"",
         "How long a verification stays readable after its life, 0s to 30d.",
     ),
-    given("history.retention", Duration, "\"30d\"", "How long deliveries stay listed, 1h to 400d; see [privacy](privacy.md)."),
+    given(
+        "history.retention",
+        Duration,
+        "\"30d\"",
+        "How long deliveries stay listed, 1h to 400d; see [privacy](privacy.md).",
+    ),
     given(
         "history.counts_retention",
         Duration,
@@ -100,6 +105,16 @@ pub static KEYS: &[Key] = &[
         "1000000",
         "The most deliveries kept; beyond it the oldest go first. About 200 bytes each on disk.",
     ),
+    unset("redis.password", Secret, "Password for Redis, if `store.url` has none; the user stands in the URL."),
+    given("redis.prefix", Text, "\"verifyd\"", "What every key in Redis begins with: 1 to 40 of `a-z 0-9 _ -`."),
+    given("redis.timeout", Duration, "\"250ms\"", "Longest wait for an answer of Redis, 10ms to 10s."),
+    given(
+        "redis.wait_replicas",
+        Number,
+        "0",
+        "How many replicas must confirm a write that spends or approves before it is answered, 0 to 10.",
+    ),
+    given("redis.wait_timeout", Duration, "\"250ms\"", "How long they may take, 10ms to 10s."),
     unset(
         "tls.cert_file",
         Path,

@@ -34,6 +34,15 @@ pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Key
     match store.config.kind {
         StoreKind::Memory => Some(KeySource::Process),
         StoreKind::Embedded => Some(beside_the_data(reader, store)),
+        // One key made by each node would find none of what the others wrote.
+        StoreKind::Redis if !reader.findings.is_refused("keys") && !reader.findings.is_refused("keys_file") => {
+            reader.refuse(
+                "keys",
+                "with Redis the keys must be given, the same to every node: VERIFYD_KEYS or keys_file, id:base64 of 32 bytes; openssl rand -base64 32 makes a good key",
+            );
+            None
+        }
+        StoreKind::Redis => None,
     }
 }
 

@@ -24,6 +24,7 @@ mod network;
 mod numbers;
 mod proofs;
 mod reader;
+mod redis;
 pub mod reference;
 mod secret_files;
 mod sending;
@@ -63,6 +64,7 @@ pub use sources::{
 };
 pub use store::{StoreConfig, StoreKind};
 pub use verifyd_senders::test_numbers::TestNumber;
+pub use verifyd_store_redis::LinkSettings;
 
 use crate::http::listener::ServerLimits;
 use findings::Findings;
@@ -115,6 +117,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The store.
     pub store: StoreConfig,
+    /// How to use Redis, if that is the store.
+    pub redis: Option<LinkSettings>,
     /// Where the master keys come from.
     pub keys: KeySource,
     /// The API keys of the configuration; `verifyd keys` makes more.
@@ -215,6 +219,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
     let server = server::read(reader);
     let log = log::read(reader);
     let store = store::read(reader);
+    let redis = redis::read(reader, store.as_ref());
     let keys = master_keys::read(reader, store.as_ref());
     let services = service::read_all(reader);
     let history = history::read(reader);
@@ -224,7 +229,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
     let public_url = network.as_ref().and_then(|network| network.public_url.as_ref());
     let sending = sending::read(reader, profile, public_url, listen);
     let test_numbers = test_numbers::read(reader, sources.now);
-    let (network, store, sending) = (network?, store?, sending?);
+    let (network, store, redis, sending) = (network?, store?, redis?, sending?);
     Some(Config {
         environment: environment?,
         listen: network.listen,
@@ -236,6 +241,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
         log: log?,
         data_dir: store.data_dir,
         store: store.config,
+        redis,
         keys: keys?,
         api_keys: access.api_keys,
         account_sids: access.account_sids,

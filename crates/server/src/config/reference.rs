@@ -15,6 +15,8 @@ pub enum Kind {
     Text,
     /// Text that no message and no print may show. Every such key has a sibling `…_file`.
     Secret,
+    /// Text that may be a URL with a password in it, which is shown without. Such a key has a sibling `…_file`, too.
+    Url,
     /// Text about a person, which no message and no print may show whole.
     Private,
     /// The path of a file or directory, relative to the working directory.
@@ -42,7 +44,7 @@ impl Kind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Text | Self::Private => "text",
+            Self::Text | Self::Private | Self::Url => "text",
             Self::Secret => "secret",
             Self::Path => "path",
             Self::Switch => "true or false",
@@ -59,7 +61,7 @@ impl Kind {
     /// How a value of the wrong shape is told what was wanted.
     pub(super) const fn expected(self) -> &'static str {
         match self {
-            Self::Text | Self::Secret | Self::Private | Self::Path => "expected text in quotes",
+            Self::Text | Self::Url | Self::Secret | Self::Private | Self::Path => "expected text in quotes",
             Self::Switch => "expected true or false",
             Self::Mock => "expected true, false or \"auto\"",
             Self::Number => "expected a whole number",
@@ -71,9 +73,14 @@ impl Kind {
         }
     }
 
-    /// Whether a value may stand in messages.
+    /// Whether any value may stand in messages.
     pub(super) const fn is_shown(self) -> bool {
-        !matches!(self, Self::Secret | Self::Private)
+        !matches!(self, Self::Secret | Self::Private | Self::Url)
+    }
+
+    /// Whether a value can come from a file that a sibling `…_file` names.
+    pub(super) const fn has_file(self) -> bool {
+        matches!(self, Self::Secret | Self::Url)
     }
 }
 
@@ -135,7 +142,7 @@ pub(super) fn find(pattern: &str) -> Option<(&'static Key, bool)> {
         return Some((key, false));
     }
     let secret = exact(pattern.strip_suffix(FILE_SUFFIX)?)?;
-    (secret.kind == Kind::Secret).then_some((secret, true))
+    secret.kind.has_file().then_some((secret, true))
 }
 
 /// Whether keys stand below `pattern`.
@@ -155,7 +162,7 @@ pub(super) fn names_in(pattern: &str) -> Vec<String> {
         let Some(rest) = rest else { continue };
         let name = rest.split(['.', '[']).next().unwrap_or(rest);
         names.push(name.to_owned());
-        if key.kind == Kind::Secret && name == rest {
+        if key.kind.has_file() && name == rest {
             names.push(format!("{name}{FILE_SUFFIX}"));
         }
     }
@@ -183,7 +190,7 @@ pub fn markdown() -> String {
             variables.push('`');
         }
         let path =
-            if key.kind == Kind::Secret { format!("`{0}` or `{0}_file`", key.path) } else { format!("`{}`", key.path) };
+            if key.kind.has_file() { format!("`{0}` or `{0}_file`", key.path) } else { format!("`{}`", key.path) };
         // Writing to a String cannot fail.
         if writeln!(page, "| {path} | {} | {default} | {variables} | {} |", key.kind.name(), key.doc).is_err() {
             return page;

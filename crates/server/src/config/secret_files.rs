@@ -7,7 +7,7 @@ use std::path::Path;
 use super::findings::{Findings, written};
 use super::reference::{FILE_SUFFIX, Kind};
 use super::sources::ReadFile;
-use super::value::{Entry, Value, Values};
+use super::value::{Entry, Origin, Value, Values};
 
 /// Replaces every `…_file` by what the file holds.
 pub(super) fn resolve(mut values: Values, read_file: ReadFile, findings: &mut Findings) -> Values {
@@ -18,7 +18,7 @@ pub(super) fn resolve(mut values: Values, read_file: ReadFile, findings: &mut Fi
         .collect();
     for (file_path, entry) in files {
         let path = file_path.strip_suffix(FILE_SUFFIX).unwrap_or(&file_path);
-        if let Some(direct) = values.get(path) {
+        if let Some(direct) = values.get(path).filter(|direct| direct.origin != Origin::Default) {
             let (direct, _) = written(path, &direct.origin);
             let (from_file, _) = written(&file_path, &entry.origin);
             findings.refuse(format!("{direct} and {from_file}"), "both are given; remove one of them");

@@ -20,6 +20,8 @@ pub enum StoreKind {
     Embedded,
     /// Gone with the process.
     Memory,
+    /// In Redis or Valkey, shared by several nodes.
+    Redis,
 }
 
 /// The store.
@@ -51,26 +53,25 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Store> {
             "the memory store forgets pending codes, limits and failed guesses at every restart; use embedded",
         );
     }
+    if kind == Some(StoreKind::Redis) && reader.is_given("store.max_records") {
+        reader
+            .findings
+            .remark(reader.field("store.max_records"), "does nothing here: Redis is bounded by its maxmemory");
+    }
     let options = StateOptions { max_records: max_records?, retention: retention? };
     Some(Store { config: StoreConfig { kind: kind?, options }, data_dir: data_dir? })
 }
 
 fn read_kind(reader: &mut Reader<'_>) -> Option<StoreKind> {
-    let text = reader.text("store.url")?;
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    let problem = match (text, scheme) {
-        ("embedded", _) => return Some(StoreKind::Embedded),
-        ("memory", _) => return Some(StoreKind::Memory),
-        (_, Some("redis" | "rediss" | "valkey" | "valkeys")) => {
-            "Redis and Valkey are not built yet; use \"embedded\" or \"memory\""
+    const EXPECTED: &str = "expected \"embedded\", \"memory\" or the URL of a Redis, such as redis://127.0.0.1:6379";
+    match reader.text("store.url")? {
+        "embedded" => Some(StoreKind::Embedded),
+        "memory" => Some(StoreKind::Memory),
+        // What is wrong with the rest of the URL is told where it is read.
+        text if text.starts_with("redis") && text.contains("://") => Some(StoreKind::Redis),
+        _ => {
+            reader.refuse("store.url", EXPECTED);
+            None
         }
-        _ => "expected \"embedded\" or \"memory\"",
-    };
-    if scheme.is_some() {
-        // A password may stand in a URL.
-        reader.refuse_unshown("store.url", problem);
-    } else {
-        reader.refuse("store.url", problem);
     }
-    None
 }

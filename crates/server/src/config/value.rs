@@ -124,13 +124,23 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether the value may stand in messages.
     pub(super) fn is_shown(&self) -> bool {
-        self.is_secret_file || self.key.kind.is_shown()
+        match (&self.value, self.key.kind) {
+            _ if self.is_secret_file => true,
+            (Value::Text(text), Kind::Url) => !holds_secret(text),
+            (_, kind) => kind.is_shown(),
+        }
     }
 
     /// What this value is.
     pub(super) fn kind(&self) -> Kind {
         if self.is_secret_file { Kind::Path } else { self.key.kind }
     }
+}
+
+/// Whether a URL has a place in which a user, a password or a password among its options can stand. Rather once too often: what is no
+/// URL at all may be a password in the wrong place.
+pub(super) fn holds_secret(url: &str) -> bool {
+    url.contains(['@', '?', '%'])
 }
 
 /// Everything that was given, by path (`service.default.ttl`, `api_keys[0].name`).

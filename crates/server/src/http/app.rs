@@ -29,9 +29,9 @@ use super::request_log;
 use super::well_known;
 use crate::api_keys::{ApiKeys, Caller};
 use crate::config::DEFAULT_SERVICE;
-use crate::data_dir;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::mock::Mock;
+use crate::registry_view::RegistryView;
 
 /// Everything a handler may use.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct App {
     pub services: BTreeMap<String, Arc<Service>>,
     /// Who may call.
     pub api_keys: Arc<ApiKeys>,
+    /// The data made at run time.
+    pub registry: Arc<RegistryView>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Who notes what happened; its standing is among the counters.
@@ -188,7 +190,7 @@ async fn no_method() -> Problem {
 /// What the pages of mock mode need.
 #[derive(Debug)]
 pub struct MockPages {
-    /// The inbox, the clock and where its offset is kept.
+    /// The inbox, the clock and what moves it.
     pub mock: Mock,
     /// Host names under which the server may be asked, beside addresses and `localhost`.
     pub hosts: Vec<String>,
@@ -201,14 +203,10 @@ pub struct MockPages {
 fn mock_routes(pages: MockPages, app: &App) -> Router {
     let MockPages { mock, hosts, tls, example_key } = pages;
     let default = app.services.get(DEFAULT_SERVICE);
-    let offset_file = mock.offset_file;
     inbox::routes(InboxParts {
         inbox: mock.inbox,
         clock: mock.clock,
-        persist_offset: Box::new(move |offset| match &offset_file {
-            Some(path) => data_dir::keep_offset(path, offset),
-            None => Ok(()),
-        }),
+        mover: mock.mover,
         default_region: default.and_then(|service| service.settings().default_region),
         hosts,
         tls,

@@ -87,7 +87,9 @@ impl Index {
         };
         let read = bytes.strip_prefix(MAGIC).and_then(|rest| postcard::from_bytes(rest).ok());
         if read.is_none() {
-            tracing::warn!("the index of the history cannot be read; it is made again from the segments, and older counts are lost");
+            tracing::warn!(
+                "the index of the history cannot be read; it is made again from the segments, and older counts are lost"
+            );
         }
         Ok(read.unwrap_or_default())
     }

@@ -131,9 +131,8 @@ impl History for EmbeddedHistory {
         phone: PhoneHash,
         _now: Timestamp,
     ) -> Result<usize, HistoryError> {
-        let forgotten = move |entry: &Entry| {
-            entry.phone == phone && service.is_none_or(|service| service == entry.place.service)
-        };
+        let forgotten =
+            move |entry: &Entry| entry.phone == phone && service.is_none_or(|service| service == entry.place.service);
         self.blocking(move |inner| inner.log().erase(&forgotten)).await
     }
 

@@ -1,25 +1,18 @@
 //! Admission: every limit or none, and the verification that gets the send.
 
-use std::time::Duration;
+use smallvec::SmallVec;
 
-use super::standing::{number_guesses, resend_at, sends_left, standing};
 use super::{MAX_VERIFICATIONS_PER_PHONE, State};
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
-use crate::keys::{PhoneHash, TaggedDigest};
-use crate::limits::{LimitName, Standing, gcra};
+use crate::keys::PhoneHash;
+use crate::limits::gcra::{self, Tat};
 use crate::sender::DeliveryStatus;
+use crate::store::judge::{self, Number};
 use crate::store::record::{
     CodeSecret, DeliveryRecord, PhoneRecord, PhoneService, QuotaRecord, Status, VerificationRecord,
 };
 use crate::store::{Admission, AdmitOutcome, Admitted, Loaded, NewVerification, Refusal, SendTarget, StoreError};
-
-/// A limit that says no, and when it says yes again.
-struct Denial {
-    name: LimitName,
-    standing: Standing,
-    window: Duration,
-}
 
 impl State {
     /// Spends every limit and admits one send, or refuses and spends nothing.
@@ -42,7 +35,7 @@ impl State {
         let mut phone = self.phone(&phone_hash)?;
         let service = phone.service_mut(admission.service).clone();
         let current = match found {
-            Some((id, record)) => match Self::refuse_unless_pending(&record, now) {
+            Some((id, record)) => match judge::refuse_unless_pending(&record, now) {
                 Ok(()) => Some((id, record)),
                 Err(refusal) => return refused(refusal),
             },
@@ -51,7 +44,10 @@ impl State {
                 Err(refusal) => return refused(refusal),
             },
         };
-        if let Err(refusal) = self.judge(admission, &phone, &service, current.as_ref(), now)? {
+        let quotas = admission.quotas.iter().map(|charge| Ok(self.quota(charge.key)?.tat));
+        let quotas = quotas.collect::<Result<SmallVec<[Tat; 3]>, StoreError>>()?;
+        let number = Number { all_services: &phone.sends, service: &service };
+        if let Err(refusal) = judge::send(admission, number, current.as_ref().map(|(_, record)| record), &quotas, now) {
             return refused(refusal);
         }
         self.refuse_if_full(admission, &phone_hash, current.is_some())?;
@@ -67,82 +63,7 @@ impl State {
     ) -> Result<Result<Option<(VerificationId, VerificationRecord)>, Refusal>, StoreError> {
         let Some(id) = service.verifications.last() else { return Ok(Ok(None)) };
         let Some(record) = self.verification(id)? else { return Ok(Ok(None)) };
-        Ok(match Self::refuse_unless_pending(&record, now) {
-            Ok(()) => Ok(Some((*id, record))),
-            Err(refusal @ Refusal::MaxChecks { .. }) => Err(refusal),
-            Err(_ended) => Ok(None),
-        })
-    }
-
-    /// Every rule of an admission, in the order in which refusals are told: guesses, sends of the verification, limits.
-    fn judge(
-        &self,
-        admission: &Admission,
-        phone: &PhoneRecord,
-        service: &PhoneService,
-        current: Option<&(VerificationId, VerificationRecord)>,
-        now: Timestamp,
-    ) -> Result<Result<(), Refusal>, StoreError> {
-        let rules = &admission.rules;
-        if let Some((_, record)) = current
-            && is_for(admission, record)
-            && conflicts(admission, record)
-        {
-            return Ok(Err(Refusal::Conflict));
-        }
-        if let Some((_, record)) = current
-            && record.checks_used >= rules.checks_per_verification
-        {
-            return Ok(Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }));
-        }
-        let guesses = number_guesses(service, rules, now);
-        if guesses.remaining == 0 {
-            return Ok(Err(Refusal::MaxChecks { retry_at: guesses.retry_at }));
-        }
-        let denials = self.denials(admission, phone, service, current.map(|(_, record)| record), now)?;
-        let longest = denials.into_iter().max_by_key(|denial| denial.standing.retry_at);
-        if let Some((_, record)) = current
-            && sends_left(record, rules) == 0
-        {
-            // Five sends within one verification fill the hour as well: at the instant that is told, a start must work.
-            let limits_allow_at = longest.map_or(now, |denial| denial.standing.retry_at);
-            return Ok(Err(Refusal::MaxSends { retry_at: record.expires_at.max(limits_allow_at) }));
-        }
-        Ok(longest
-            .map_or(Ok(()), |Denial { name, standing, window }| Err(Refusal::RateLimited { name, standing, window })))
-    }
-
-    fn denials(
-        &self,
-        admission: &Admission,
-        phone: &PhoneRecord,
-        service: &PhoneService,
-        current: Option<&VerificationRecord>,
-        now: Timestamp,
-    ) -> Result<Vec<Denial>, StoreError> {
-        let rules = &admission.rules;
-        let mut denials = Vec::new();
-        let mut consider = |name, standing: Standing, window| {
-            if !standing.allowed() {
-                denials.push(Denial { name, standing, window });
-            }
-        };
-        if let Some(at) = current.and_then(|record| resend_at(record, rules)).filter(|at| *at > now) {
-            let wait = Standing { limit: 1, used: 1, remaining: 0, retry_at: at, reset_at: at };
-            let last = current.and_then(VerificationRecord::last_send_at).unwrap_or(now);
-            consider(LimitName::ResendDelay, wait, at.since(last));
-        }
-        for (name, log, rate) in [
-            (LimitName::SendsPerPhone, &service.sends, rules.sends_per_phone),
-            (LimitName::SendsPerPhoneAllServices, &phone.sends, rules.sends_per_phone_all_services),
-        ] {
-            consider(name, log.peek(rate, now), rate.window());
-        }
-        for charge in &admission.quotas {
-            let tat = self.quota(charge.key)?.tat;
-            consider(charge.name, gcra::peek(tat, charge.rate, now), charge.rate.window());
-        }
-        Ok(denials)
+        Ok(judge::takes_start(&record, now).map(|takes| takes.then_some((*id, record))))
     }
 
     /// Refuses what needs room that is not there: each record that would be new. Nothing is evicted to make room.
@@ -174,7 +95,7 @@ impl State {
         let service = phone.service_mut(admission.service);
         service.sends.take(rules.sends_per_phone, now);
         let current = match current {
-            Some((id, mut other)) if !is_for(admission, &other) => {
+            Some((id, mut other)) if !judge::is_for(admission, &other) => {
                 other
                     .end(Status::Canceled { at: now })
                     .map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
@@ -198,7 +119,8 @@ impl State {
         };
         record.deliveries.push(admitted_delivery(admission, now));
         let service = phone.service_mut(admission.service).clone();
-        let standing = standing(&record, &phone, &service, rules, now);
+        let number = Number { all_services: &phone.sends, service: &service };
+        let standing = judge::standing(&record, number, rules, now);
         self.put_verification(&id, &record)?;
         let windows = rules.sends_per_phone.window().max(rules.sends_per_phone_all_services.window());
         let keep_until = (now + windows).max(record.expires_at + self.options.retention);
@@ -208,27 +130,6 @@ impl State {
         }
         Ok(Admitted { loaded: Loaded { at: now, id, record, standing }, created })
     }
-}
-
-/// Whether a pending verification is for the very number that is started.
-fn is_for(admission: &Admission, record: &VerificationRecord) -> bool {
-    match &admission.target {
-        SendTarget::Start { new, .. } => new.number == record.number,
-        SendTarget::Resend { .. } => true,
-    }
-}
-
-fn conflicts(admission: &Admission, record: &VerificationRecord) -> bool {
-    if admission.purpose.is_some() && admission.purpose != record.purpose {
-        return true;
-    }
-    let SendTarget::Start { chosen_code: Some(digests), .. } = &admission.target else { return false };
-    !same_code(digests, record)
-}
-
-fn same_code(digests: &[TaggedDigest], record: &VerificationRecord) -> bool {
-    let Some(secret) = &record.secret else { return false };
-    digests.iter().any(|tagged| tagged.key == record.key && tagged.digest.matches(&secret.by_number))
 }
 
 fn create(

@@ -1,12 +1,11 @@
 //! A guess: counted first, compared after, approved at most once, all in one step.
 
 use super::State;
-use super::standing::{check_at, number_guesses, standing};
 use crate::clock::Timestamp;
 use crate::id::VerificationId;
 use crate::keys::CodeDigest;
-use crate::limits::{LimitName, Standing};
-use crate::store::record::{CodeSecret, PhoneRecord, Status, VerificationRecord};
+use crate::store::judge::{self, Number};
+use crate::store::record::{CodeSecret, Status, VerificationRecord};
 use crate::store::{CheckOutcome, CheckRequest, GuessTarget, Loaded, Refusal, StoreError};
 
 impl State {
@@ -22,7 +21,7 @@ impl State {
         }
         let Some((id, mut record)) = self.target_of(check)? else { return refused(Refusal::NotFound) };
         let mut phone = self.phone(&record.phone)?;
-        if let Err(refusal) = judge(check, &record, &mut phone, now) {
+        if let Err(refusal) = judge::check(check, &record, phone.service_mut(check.service), now) {
             return refused(refusal);
         }
         let right = compare(check, &record);
@@ -44,7 +43,8 @@ impl State {
             }
         }
         let service = service.clone();
-        let standing = standing(&record, &phone, &service, &check.rules, now);
+        let number = Number { all_services: &phone.sends, service: &service };
+        let standing = judge::standing(&record, number, &check.rules, now);
         self.put_verification(&id, &record)?;
         let counters_until = if right { now } else { now + check.rules.failed_checks_per_phone.window() };
         self.put_phone(&record.phone, phone, counters_until)?;
@@ -66,38 +66,6 @@ impl State {
         };
         let record = self.verification(&id)?.filter(|record| record.service == check.service && meant(record));
         Ok(record.map(|record| (id, record)))
-    }
-}
-
-/// What must hold before a guess may be counted.
-fn judge(
-    check: &CheckRequest,
-    record: &VerificationRecord,
-    phone: &mut PhoneRecord,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    State::refuse_unless_pending(record, now)?;
-    if check.digits != record.code_digits {
-        return Err(Refusal::WrongLength { digits: record.code_digits });
-    }
-    if !check.digests.iter().any(|tagged| tagged.key == record.key) {
-        // The key that made this code is gone, so no guess can ever be right.
-        return Err(Refusal::Expired);
-    }
-    if record.checks_used >= check.rules.checks_per_verification {
-        return Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) });
-    }
-    let guesses = number_guesses(phone.service_mut(check.service), &check.rules, now);
-    if guesses.remaining == 0 {
-        return Err(Refusal::MaxChecks { retry_at: guesses.retry_at });
-    }
-    match check_at(record, &check.rules) {
-        Some(at) if at > now => Err(Refusal::RateLimited {
-            name: LimitName::CheckDelay,
-            standing: Standing { limit: 1, used: 1, remaining: 0, retry_at: at, reset_at: at },
-            window: at.since(record.last_check_at.unwrap_or(now)),
-        }),
-        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The rest of a verification's life: settle a delivery, cancel, load, forget, unlock.
 
 use super::State;
-use super::standing::standing;
 use crate::clock::Timestamp;
 use crate::id::{ServiceId, VerificationId};
 use crate::keys::PhoneHash;
 use crate::limits::gcra;
+use crate::store::judge::{self, Number};
 use crate::store::record::{QuotaRecord, Status, VerificationRecord};
 use crate::store::{CancelOutcome, ForgetOutcome, Loaded, Refusal, Rules, SettleRequest, Settlement, StoreError};
 
@@ -82,7 +82,7 @@ impl State {
         let Some(mut record) = self.verification(id)?.filter(|record| record.service == service) else {
             return Ok(CancelOutcome::Refused(Refusal::NotFound));
         };
-        if let Err(refusal) = Self::refuse_unless_pending(&record, now) {
+        if let Err(refusal) = judge::refuse_unless_pending(&record, now) {
             return Ok(CancelOutcome::Refused(refusal));
         }
         record.end(Status::Canceled { at: now }).map_err(|_ended| StoreError::Corrupt("an ended verification"))?;
@@ -115,7 +115,8 @@ impl State {
     ) -> Result<Loaded, StoreError> {
         let mut phone = self.phone(&record.phone)?;
         let service = phone.service_mut(record.service).clone();
-        let standing = standing(&record, &phone, &service, rules, now);
+        let number = Number { all_services: &phone.sends, service: &service };
+        let standing = judge::standing(&record, number, rules, now);
         Ok(Loaded { at: now, id, record, standing })
     }
 

@@ -3,29 +3,30 @@
 //! A verb changes records and remembers which, with what was there before ([`Write`]). A durable owner journals the changed
 //! records before it answers, or puts back what was there ([`State::undo`]) when it could not. One owner calls it at a time.
 //!
-//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `reply` (kept replies), `repeat`
+//! Rooms: `admit` (start and resend), `check`, `life` (settle, cancel, load, forget, unlock), `info`, `reply` (kept replies), `export`, `repeat`
 //! (requests that come again), `table` (packed records) over `heap` (their bytes).
 
 mod admit;
 mod check;
+mod export;
 mod heap;
 mod info;
 mod life;
 mod repeat;
 mod reply;
-mod standing;
 mod table;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use export::{ExportCounts, Exported, ExportedPhone, ExportedQuota, ExportedReply};
 pub use table::{BadRecord, RecordKey};
 
 use self::reply::Claims;
 use self::table::{Kind, Table, pack, unpack};
 use super::record::{MetaRecord, PhoneRecord, QuotaRecord, ReplyRecord, Status, VerificationRecord};
-use super::{MAX_CLOCK_STEP_BACK, QuotaKey, Refusal, StoreError};
+use super::{MAX_CLOCK_STEP_BACK, QuotaKey, StoreError};
 use crate::clock::Timestamp;
 use crate::id::VerificationId;
 use crate::keys::PhoneHash;
@@ -337,19 +338,6 @@ impl State {
 
     fn quota(&self, key: QuotaKey) -> Result<QuotaRecord, BadRecord> {
         Ok(self.get(*key.as_bytes())?.unwrap_or_default())
-    }
-
-    /// Refuses what is not live: the one place that says what "pending" means at an instant.
-    fn refuse_unless_pending(record: &VerificationRecord, now: Timestamp) -> Result<(), Refusal> {
-        let over = now >= record.expires_at;
-        match record.status {
-            Status::Pending | Status::MaxAttemptsReached { .. } if over => Err(Refusal::Expired),
-            Status::Pending => Ok(()),
-            Status::Approved { .. } => Err(Refusal::AlreadyApproved),
-            Status::Canceled { .. } => Err(Refusal::Canceled),
-            Status::MaxAttemptsReached { .. } => Err(Refusal::MaxChecks { retry_at: Some(record.expires_at) }),
-            Status::Failed { .. } => Err(Refusal::Failed),
-        }
     }
 }
 

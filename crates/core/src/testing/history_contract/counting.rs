@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::{Book, HistoryFactory, at, service};
 use crate::clock::Timestamp;
-use crate::history::{
-    Country, Counts, Filter, GroupBy, GroupKey, Groups, HistoryOptions, Hour, Period, StatsQuery,
-};
+use crate::history::{Country, Counts, Filter, GroupBy, GroupKey, Groups, HistoryOptions, Hour, Period, StatsQuery};
 use crate::sender::{Channel, DeliveryStatus, Price};
 
 fn attempts(attempts: i64) -> Counts {

@@ -87,11 +87,8 @@ pub async fn news_of_nothing_are_nothing(factory: &dyn HistoryFactory) {
 /// Over hours; the numbers of others stay, and news that come later bring nothing back.
 pub async fn forget_erases_one_number(factory: &dyn HistoryFactory) {
     let book = Book::fresh(factory).await;
-    let entries = [
-        book.entry(service(1), US, at(0)),
-        book.entry(service(2), US, at(7_200)),
-        book.entry(service(1), IT, at(10)),
-    ];
+    let entries =
+        [book.entry(service(1), US, at(0)), book.entry(service(2), US, at(7_200)), book.entry(service(1), IT, at(10))];
     book.append(&entries).await;
     let [first, second, third] = &entries;
     assert_eq!(book.history.forget(None, first.phone, at(7_300)).await, Ok(2));

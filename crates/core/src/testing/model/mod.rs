@@ -32,11 +32,26 @@ const SHOWN: usize = 40;
 /// # Panics
 /// At the first answer that differs; the message holds the seed and the last operations.
 pub async fn run(factory: &dyn StoreFactory, seed: u64, count: usize) {
+    walk(factory, seed, count, false).await;
+}
+
+/// The same for a store whose clock is its server's: time only moves forward, and what is due is gone at once.
+///
+/// # Panics
+/// At the first answer that differs.
+pub async fn run_forward(factory: &dyn StoreFactory, seed: u64, count: usize) {
+    walk(factory, seed, count, true).await;
+}
+
+async fn walk(factory: &dyn StoreFactory, seed: u64, count: usize, forward: bool) {
     let random = SeededRandom::new(seed);
-    let mut world = world(factory, seed).await;
+    let mut world = world(factory, seed, forward).await;
     let mut ops = Vec::with_capacity(count);
-    for _ in 0..count {
+    while ops.len() < count {
         let op = generate::next(&random);
+        if forward && op.needs_one_clock() {
+            continue;
+        }
         ops.push(op);
         if let Err(difference) = world.step(factory, op).await {
             panic!("seed {seed}, operation {}: {difference}\n{}", ops.len(), listing(&ops));
@@ -49,8 +64,23 @@ pub async fn run(factory: &dyn StoreFactory, seed: u64, count: usize) {
 /// # Panics
 /// At the first answer that differs.
 pub async fn replay_reproductions(factory: &dyn StoreFactory) {
+    replay(factory, false).await;
+}
+
+/// The same without those in which the clock goes back.
+///
+/// # Panics
+/// At the first answer that differs.
+pub async fn replay_reproductions_forward(factory: &dyn StoreFactory) {
+    replay(factory, true).await;
+}
+
+async fn replay(factory: &dyn StoreFactory, forward: bool) {
     for (name, ops) in REPRODUCTIONS {
-        let mut world = world(factory, 0).await;
+        if forward && ops.iter().any(|op| op.needs_one_clock()) {
+            continue;
+        }
+        let mut world = world(factory, 0, forward).await;
         for (position, op) in ops.iter().enumerate() {
             if let Err(difference) = world.step(factory, *op).await {
                 panic!("{name}, operation {}: {difference}\n{}", position + 1, listing(&ops[..=position]));
@@ -59,9 +89,9 @@ pub async fn replay_reproductions(factory: &dyn StoreFactory) {
     }
 }
 
-async fn world(factory: &dyn StoreFactory, seed: u64) -> World {
+async fn world(factory: &dyn StoreFactory, seed: u64, forward: bool) -> World {
     let options = StateOptions { max_records: 1_000_000, retention: Duration::from_secs(3600) };
-    World::new(factory.fresh_with(options).await, seed, options.retention)
+    World::new(factory.fresh_with(options).await, seed, options.retention, forward)
 }
 
 fn listing(ops: &[Op]) -> String {

@@ -72,6 +72,13 @@ pub enum Op {
     Purge,
 }
 
+impl Op {
+    /// Whether it is about one clock for the whole store, which may go back.
+    pub(super) const fn needs_one_clock(self) -> bool {
+        matches!(self, Self::StepBack { .. } | Self::AcceptClock)
+    }
+}
+
 impl Profile {
     /// Its rules.
     pub(super) fn rules(self) -> Rules {

@@ -43,13 +43,15 @@ pub(super) struct World {
     ids: Vec<VerificationId>,
     deliveries: Vec<Vec<(DeliveryId, SmallVec<[QuotaCharge; 3]>)>>,
     told: Vec<u64>,
+    /// Whether the store needs no sweep to drop what is due.
+    forgets_at_once: bool,
     /// The last start, resend or guess, and how many there were.
     pub(super) last: Option<(Op, Option<RequestDigest>)>,
     pub(super) requests: u64,
 }
 
 impl World {
-    pub(super) fn new(store: Arc<dyn Store>, seed: u64, retention: Duration) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, seed: u64, retention: Duration, forgets_at_once: bool) -> Self {
         let profile = Profile::Documented;
         let mut scene = Scene::before(store, seed);
         scene.rules = profile.rules();
@@ -62,6 +64,7 @@ impl World {
             ids: Vec::new(),
             deliveries: Vec::new(),
             told: Vec::new(),
+            forgets_at_once,
             last: None,
             requests: 0,
         }
@@ -70,6 +73,9 @@ impl World {
     /// Does one operation on both sides.
     pub(super) async fn step(&mut self, factory: &dyn StoreFactory, op: Op) -> Verdict {
         let Some(op) = self.request_of(op) else { return Ok(()) };
+        if self.forgets_at_once {
+            self.oracle.purge(self.now());
+        }
         match op {
             // The request itself stands in its place.
             Op::Repeat => Ok(()),

@@ -115,7 +115,10 @@ fn delivery(delivery: &Value) -> Vec<String> {
         text_of(delivery, "channel"),
         paint(style, status),
         if approved.is_empty() { "-".to_owned() } else { instant(&approved) },
-        price.map_or_else(|| "-".to_owned(), |price| format!("{} {}", text_of(price, "amount"), text_of(price, "currency"))),
+        price.map_or_else(
+            || "-".to_owned(),
+            |price| format!("{} {}", text_of(price, "amount"), text_of(price, "currency")),
+        ),
         text_of(delivery, "id"),
     ]
 }
@@ -215,7 +218,17 @@ impl ClientCommand for StatsArgs {
         let head = format!("{} to {}", instant(&text_of(reply, "from")), instant(&text_of(reply, "until")));
         let mut heads: Vec<&str> = self.period.iter().map(|_| "from").collect();
         heads.extend(self.by.iter().map(|group| group.word()));
-        heads.extend([">sent", ">delivered", ">failed", ">approved", ">conversion", ">median", ">mean", ">refused", ">cost"]);
+        heads.extend([
+            ">sent",
+            ">delivered",
+            ">failed",
+            ">approved",
+            ">conversion",
+            ">median",
+            ">mean",
+            ">refused",
+            ">cost",
+        ]);
         let rows: Vec<_> = items(reply, "groups").map(|group| self.row(group)).collect();
         let text = if rows.is_empty() { format!("{}\n", paint(FAINT, "nothing")) } else { table(&heads, &rows) };
         format!("{}\n{text}", paint(FAINT, head))
@@ -227,7 +240,8 @@ impl StatsArgs {
         let named = |field: &str| Some(text_of(group, field)).filter(|text| !text.is_empty()).unwrap_or("-".to_owned());
         let number = |field: &str| group.get(field).and_then(Value::as_f64);
         let seconds = |field: &str| number(field).map_or("-".to_owned(), |seconds| format!("{seconds:.1} s"));
-        let costs = items(group, "cost").map(|cost| format!("{} {}", text_of(cost, "amount"), text_of(cost, "currency")));
+        let costs =
+            items(group, "cost").map(|cost| format!("{} {}", text_of(cost, "amount"), text_of(cost, "currency")));
         let costs = costs.collect::<Vec<_>>().join(", ");
         let refused = group.get("refused").and_then(Value::as_object);
         let refused: u64 = refused.map_or(0, |reasons| reasons.values().filter_map(Value::as_u64).sum());

@@ -10,6 +10,7 @@ mod files;
 mod host;
 mod neighbour;
 mod provider;
+mod redis;
 mod store;
 
 use std::process::ExitCode;
@@ -177,6 +178,7 @@ async fn examine_all(report: &mut Report, config: &Config, ask_provider: bool, q
     files::tls(report, config);
     host::descriptors(report, config);
     match config.store.kind {
+        StoreKind::Redis => redis::examine(report, config).await,
         StoreKind::Memory => report.fine("store", "in memory: nothing is kept over a restart"),
         StoreKind::Embedded => {
             let directory = files::data_directory(report, config);

@@ -95,14 +95,13 @@ fn in_use(report: &mut Report, neighbour: &Neighbour) {
 pub(super) async fn api_keys(report: &mut Report, config: &Config) {
     const CHECK: &str = "API keys";
     let mut live = config.api_keys.len() as u64;
-    let kept = match config.store.kind {
-        StoreKind::Memory => Ok(Vec::new()),
-        StoreKind::Embedded => examine::api_keys(&config.data_dir).await,
-    };
-    match kept {
+    match examine::api_keys(config).await {
         Ok(keys) => live += keys.iter().map(|key| u64::from(key.revoked_at.is_none())).sum::<u64>(),
         Err(error) => {
-            let remedy = "restore registry.json from your backup, or remove it and make keys anew";
+            let remedy = match config.store.kind {
+                StoreKind::Redis => "see the line of redis, and docs/FLEET.md",
+                _ => "restore registry.json from your backup, or remove it and make keys anew",
+            };
             return report.problem(CHECK, error, remedy);
         }
     }

@@ -4,6 +4,7 @@ mod loads;
 mod page;
 mod print;
 mod profiles;
+mod redis;
 mod refusals;
 mod secrets;
 mod variables;
@@ -28,6 +29,7 @@ pub(super) fn read_fake(path: &Path) -> io::Result<String> {
     match path.to_str() {
         Some("/run/token") => Ok(format!("{TOKEN}\n")),
         Some("/run/keys") => Ok(format!("# two\nnew:{KEY_A}\nold:{KEY_B}\n")),
+        Some("/run/url") => Ok("rediss://app:hunter2@r.example\n".to_owned()),
         Some("/run/empty") => Ok("\n".to_owned()),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
     }

@@ -98,18 +98,25 @@ fn the_network() {
 fn the_store_the_log_and_the_rest() {
     expect("data_dir = \"\"", &["data_dir = \"\" (verifyd.toml, line 1): expected a directory"]);
     expect(
-        "[store]\nurl = \"redis://:hunter2@localhost\"\nmax_records = 0\nkeep_finished = \"31d\"",
+        "[store]\nurl = \"redys://:hunter2@localhost\"\nmax_records = 0\nkeep_finished = \"31d\"",
         &[
-            "store.url (verifyd.toml, line 2): Redis and Valkey are not built yet; use \"embedded\" or \"memory\"",
+            "store.url (verifyd.toml, line 2): expected \"embedded\", \"memory\" or the URL of a Redis, such as redis://127.0.0.1:6379",
             "store.max_records = 0 (verifyd.toml, line 3): expected 1 to 100000000",
             "store.keep_finished = \"31d\" (verifyd.toml, line 4): expected 0s to 30d",
         ],
     );
     expect(
         "store.url = \"embeded\"",
-        &["store.url = \"embeded\" (verifyd.toml, line 1): expected \"embedded\" or \"memory\""],
+        &[
+            "store.url = \"embeded\" (verifyd.toml, line 1): expected \"embedded\", \"memory\" or the URL of a Redis, such as redis://127.0.0.1:6379",
+        ],
     );
-    expect("store.url = \"pg://a:b@c\"", &["store.url (verifyd.toml, line 1): expected \"embedded\" or \"memory\""]);
+    expect(
+        "store.url = \"pg://a:b@c\"",
+        &[
+            "store.url (verifyd.toml, line 1): expected \"embedded\", \"memory\" or the URL of a Redis, such as redis://127.0.0.1:6379",
+        ],
+    );
     expect(
         "[log]\nfilter = \"verifyd=loud\"\nformat = \"xml\"",
         &[

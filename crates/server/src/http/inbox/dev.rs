@@ -1,7 +1,7 @@
 //! `/dev/clock` moves the clock so that expiry can be tested without waiting; `/dev/outcomes` makes sends fail by number.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -14,6 +14,7 @@ use verifyd_senders::inbox::{Outcome, ParseOutcomeError, Script};
 use super::error::InboxError;
 use super::{Pages, SharedPages, input};
 use crate::http::format::rfc3339;
+use crate::mock::MoveClockError;
 
 /// The furthest the clock moves in one call: a year.
 const MAX_ADVANCE_S: u64 = 31_536_000;
@@ -56,30 +57,20 @@ pub(super) async fn advance(
     move_clock(pages, seconds).await.map(Json)
 }
 
-/// Moves the clock; the new offset is kept before it is in force, so that a restart never takes time back.
+/// Moves the clock, within its bounds.
 pub(super) async fn move_clock(pages: Arc<Pages>, seconds: u64) -> Result<ClockState, InboxError> {
     if !(1..=MAX_ADVANCE_S).contains(&seconds) {
         return Err(InboxError::field("seconds", format!("expected 1 to {MAX_ADVANCE_S}")));
     }
-    let moved = tokio::task::spawn_blocking(move || move_and_keep(&pages, Duration::from_secs(seconds)));
-    moved.await.unwrap_or_else(|error| Err(not_kept(&error)))
-}
-
-fn move_and_keep(pages: &Pages, by: Duration) -> Result<ClockState, InboxError> {
-    let _turn = pages.moving_clock.lock().unwrap_or_else(PoisonError::into_inner);
-    let parts = &pages.parts;
-    let offset = parts.clock.offset() + by;
-    if offset > Duration::from_secs(MAX_OFFSET_S) {
-        return Err(InboxError::field("seconds", "the clock would be more than a century ahead"));
+    let moved = pages.parts.mover.move_by(Duration::from_secs(seconds), Duration::from_secs(MAX_OFFSET_S)).await;
+    match moved {
+        Ok(()) => Ok(state(&pages)),
+        Err(MoveClockError::Bound) => Err(InboxError::field("seconds", "the clock would be more than a century ahead")),
+        Err(MoveClockError::NotKept(error)) => {
+            tracing::error!(%error, "the offset of the development clock could not be kept");
+            Err(InboxError::NotKept)
+        }
     }
-    (parts.persist_offset)(offset).map_err(|error| not_kept(&error))?;
-    parts.clock.advance(by);
-    Ok(state(pages))
-}
-
-fn not_kept(error: &dyn std::error::Error) -> InboxError {
-    tracing::error!(%error, "the offset of the development clock could not be kept");
-    InboxError::NotKept
 }
 
 /// `{"to": "+14155552671", "outcome": "rejected", "times": 1}`; `times` may be left out.

@@ -17,9 +17,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -30,12 +28,10 @@ use verifyd_core::phone_number::Region;
 use verifyd_senders::inbox::Inbox;
 
 use super::problem::Problem;
+use crate::mock::MoveClock;
 
 /// The largest body: that of version 1.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-
-/// Writes the clock's offset where the next start finds it; called off the event loop, one call at a time.
-pub(crate) type PersistOffset = Box<dyn Fn(Duration) -> io::Result<()> + Send + Sync>;
 
 /// What the pages need from the wiring.
 pub(crate) struct InboxParts {
@@ -43,8 +39,8 @@ pub(crate) struct InboxParts {
     pub(crate) inbox: Arc<Inbox>,
     /// The clock that the rules run on.
     pub(crate) clock: Arc<DevelopmentClock>,
-    /// Makes an offset of the clock survive a restart.
-    pub(crate) persist_offset: PersistOffset,
+    /// Moves it.
+    pub(crate) mover: Arc<dyn MoveClock>,
     /// The region for numbers without a country code.
     pub(crate) default_region: Option<Region>,
     /// Host names, without port, under which the server may be asked, beside addresses and `localhost`.
@@ -58,8 +54,6 @@ pub(crate) struct InboxParts {
 /// [`InboxParts`] at work.
 struct Pages {
     parts: InboxParts,
-    /// Held while the clock is moved, so that the offset that is written last is the one in force.
-    moving_clock: Mutex<()>,
 }
 
 /// The state of the handlers.
@@ -72,7 +66,7 @@ async fn no_method() -> Problem {
 /// Everything under `/inbox` and `/dev`.
 pub(crate) fn routes(parts: InboxParts) -> Router {
     let hosts: Arc<[String]> = parts.hosts.clone().into();
-    let pages = Arc::new(Pages { parts, moving_clock: Mutex::new(()) });
+    let pages = Arc::new(Pages { parts });
     Router::new()
         .route("/inbox", get(page::show))
         .route("/inbox/fragment", get(page::fragment))

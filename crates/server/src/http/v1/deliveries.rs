@@ -52,7 +52,11 @@ impl IntoParams for DeliveriesQuery {
         let query = |name, text, schema: utoipa::openapi::Schema| optional(name, ParameterIn::Query, text, schema);
         let region = "The region in which a national `to` is read.";
         vec![
-            query("service", "Of one service; without it of every one that the key may see.", schema::query_service().into()),
+            query(
+                "service",
+                "Of one service; without it of every one that the key may see.",
+                schema::query_service().into(),
+            ),
             query("from", "Admitted at this instant or later.", schema::query_instant().into()),
             query("until", "Admitted before this instant.", schema::query_instant().into()),
             query("to", "To this number; a plus sign may stand as it is.", schema::number().into()),

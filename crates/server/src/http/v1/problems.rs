@@ -1,8 +1,8 @@
 //! The error codes that each operation can answer with, next to those of every operation with a key.
 
 use crate::http::error_code::ErrorCode::{
-    AlreadyApproved, Canceled, Expired, IdempotencyConflict, InvalidPhoneNumber, InvalidRequest, MaxChecksReached, MaxSendsReached,
-    RateLimited, SenderUnavailable, Undeliverable,
+    AlreadyApproved, Canceled, Expired, IdempotencyConflict, InvalidPhoneNumber, InvalidRequest, MaxChecksReached,
+    MaxSendsReached, RateLimited, SenderUnavailable, Undeliverable,
 };
 use crate::http::openapi::{ACCEPTED_BODY, KEYED, NUMBER, OWN_CODE, STORED, problems};
 

@@ -43,9 +43,21 @@ impl IntoParams for StatsParams {
     fn into_params(_parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let query = |name, text, schema: utoipa::openapi::Schema| optional(name, ParameterIn::Query, text, schema);
         vec![
-            query("service", "Of one service; without it of every one that the key may see.", schema::query_service().into()),
-            query("from", "From the hour of this instant; a day before `until` without it.", schema::query_instant().into()),
-            query("until", "To the end of the hour before this instant's, its own included if it has begun; now without it.", schema::query_instant().into()),
+            query(
+                "service",
+                "Of one service; without it of every one that the key may see.",
+                schema::query_service().into(),
+            ),
+            query(
+                "from",
+                "From the hour of this instant; a day before `until` without it.",
+                schema::query_instant().into(),
+            ),
+            query(
+                "until",
+                "To the end of the hour before this instant's, its own included if it has begun; now without it.",
+                schema::query_instant().into(),
+            ),
             query("country", "To numbers of this country.", schema::region_of_number().into()),
             query("channel", "By this channel.", schema::channel_used().into()),
             query("sender", "By this sender.", schema::sender().into()),
@@ -175,10 +187,7 @@ impl From<(GroupKey, Counts)> for StatsGroup {
             median_seconds_to_approve: seconds(counts.waits.median_ms()),
             segments: counts.segments,
             cost: cost
-                .map(|(currency, nanos)| CostReply {
-                    amount: amount(*nanos),
-                    currency: currency.as_str().to_owned(),
-                })
+                .map(|(currency, nanos)| CostReply { amount: amount(*nanos), currency: currency.as_str().to_owned() })
                 .collect(),
             refused: counts.refused.into_iter().map(|(reason, count)| (reason.into(), count)).collect(),
         }
@@ -200,7 +209,12 @@ fn group_by(params: &StatsParams) -> Result<GroupBy, Problem> {
             "country" => group.country = true,
             "sender" => group.sender = true,
             "channel" => group.channel = true,
-            _ => return Err(Problem::invalid_field("by", "expected service, country, sender or channel, with commas between")),
+            _ => {
+                return Err(Problem::invalid_field(
+                    "by",
+                    "expected service, country, sender or channel, with commas between",
+                ));
+            }
         }
     }
     Ok(group)
@@ -228,7 +242,9 @@ pub(super) async fn stats(
     params: Result<Query<StatsParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(params) = params.map_err(|_rejection| {
-        Problem::invalid_request("the query takes service, from, until, country, channel, sender, period and by, each once")
+        Problem::invalid_request(
+            "the query takes service, from, until, country, channel, sender, period and by, each once",
+        )
     })?;
     let (from, until) = (instant("from", params.from.as_deref())?, instant("until", params.until.as_deref())?);
     let (from, until) = hours(from, until, app.verifier.now());
@@ -256,7 +272,8 @@ mod tests {
 
     #[test]
     fn money_is_written_without_zeros_at_its_end() {
-        let cases = [(0, "0"), (7_900_000, "0.0079"), (-500_000_000, "-0.5"), (12_000_000_000, "12"), (1, "0.000000001")];
+        let cases =
+            [(0, "0"), (7_900_000, "0.0079"), (-500_000_000, "-0.5"), (12_000_000_000, "12"), (1, "0.000000001")];
         for (nanos, text) in cases {
             assert_eq!(amount(nanos), text);
         }

@@ -22,6 +22,7 @@ use verifyd_core::sender::{Channel, Message, SendError, Sender as _};
 use verifyd_senders::inbox::{Inbox, InboxSender};
 
 use super::{InboxParts, routes};
+use crate::mock::LocalMover;
 
 /// A router of its own with everything behind it at hand.
 struct TestInbox {
@@ -62,10 +63,13 @@ impl TestInbox {
         let router = routes(InboxParts {
             inbox: Arc::clone(&inbox),
             clock: Arc::clone(&clock),
-            persist_offset: Box::new(move |offset| {
-                seen.lock().unwrap().push(offset);
-                if disk_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-            }),
+            mover: Arc::new(LocalMover::new(
+                Arc::clone(&clock),
+                Box::new(move |offset| {
+                    seen.lock().unwrap().push(offset);
+                    if disk_full { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+                }),
+            )),
             default_region: Some("US".parse().unwrap()),
             hosts: vec!["verify.example.com".to_owned()],
             tls: false,

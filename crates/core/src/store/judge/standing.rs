@@ -1,9 +1,10 @@
 //! What the owner of a verification may do next, and how many guesses a number has left: shared by every verb's answer.
 
-use super::MAX_DELIVERIES;
+use super::Number;
 use crate::clock::Timestamp;
 use crate::limits::delay;
-use crate::store::record::{PhoneRecord, PhoneService, Status, VerificationRecord};
+use crate::store::record::{PhoneService, Status, VerificationRecord};
+use crate::store::state::MAX_DELIVERIES;
 use crate::store::{Rules, VerificationStanding};
 
 /// Guesses left for a number and service.
@@ -40,16 +41,16 @@ pub(super) fn check_at(record: &VerificationRecord, rules: &Rules) -> Option<Tim
 }
 
 /// How a verification stands at `now`.
-pub(super) fn standing(
+#[must_use]
+pub fn standing(
     record: &VerificationRecord,
-    phone: &PhoneRecord,
-    service: &PhoneService,
+    number: Number<'_>,
     rules: &Rules,
     now: Timestamp,
 ) -> VerificationStanding {
-    let sends_per_phone = service.sends.peek(rules.sends_per_phone, now);
-    let all_services = phone.sends.peek(rules.sends_per_phone_all_services, now);
-    let number = number_guesses(service, rules, now);
+    let sends_per_phone = number.service.sends.peek(rules.sends_per_phone, now);
+    let all_services = number.all_services.peek(rules.sends_per_phone_all_services, now);
+    let number = number_guesses(number.service, rules, now);
     let alive = now < record.expires_at;
     let pending = alive && record.status == Status::Pending;
     let exhausted = alive && matches!(record.status, Status::MaxAttemptsReached { .. });
