@@ -25,9 +25,12 @@ const fn hex_digit(half: u8) -> u8 {
 
 /// Writes prefix and digits in one piece: ids are in every reply, more than once.
 fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: [u8; 16]) -> fmt::Result {
-    let halves = bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]);
     let mut text = [0; 34];
-    text.iter_mut().zip(prefix.bytes().chain(halves)).for_each(|(to, from)| *to = from);
+    let (front, digits) = text.split_at_mut(2);
+    front.copy_from_slice(prefix.as_bytes());
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
+    }
     f.write_str(std::str::from_utf8(&text).map_err(|_source| fmt::Error)?)
 }
 

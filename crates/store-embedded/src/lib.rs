@@ -1,6 +1,7 @@
 //! The durable embedded store of verifyd: live state in memory over a journal and checkpoints. See the crate's README for how the log
 //! was chosen and what it costs.
 
+mod export;
 pub mod history;
 pub mod journal;
 mod live;

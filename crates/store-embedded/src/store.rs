@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use verifyd_core::clock::{Timestamp, duration_ms};
 use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::keys::PhoneHash;
-use verifyd_core::store::state::{ExportCounts, Exported, RecordKey, State, StateOptions, Write};
+use verifyd_core::store::state::{RecordKey, State, StateOptions, Write};
 use verifyd_core::store::{
     Admission, AdmitOutcome, BegunReply, CancelOutcome, CheckOutcome, CheckRequest, FinishReply, ForgetOutcome,
     InfoOutcome, InfoRequest, Loaded, ReplyRequest, Rules, SettleRequest, Settlement, Store, StoreError,
@@ -40,7 +40,7 @@ const READ_TRIES: usize = 3;
 /// A durable store in a directory, for one process.
 #[derive(Debug)]
 pub struct EmbeddedStore {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     journal: Arc<Journal<Shared>>,
     folder: PathBuf,
     last_checkpoint_ms: AtomicU64,
@@ -142,20 +142,6 @@ impl EmbeddedStore {
     #[must_use]
     pub fn latest(&self) -> Timestamp {
         self.shared.lock().state.latest()
-    }
-
-    /// How much there is to export.
-    #[must_use]
-    pub fn export_counts(&self) -> ExportCounts {
-        self.shared.lock().state.export_counts()
-    }
-
-    /// What one of 256 shards holds, for a move to another kind of store. All of it is on disk: nothing else may use this store.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if a record cannot be read.
-    pub fn export(&self, shard: u8) -> Result<Vec<Exported>, StoreError> {
-        self.shared.lock().state.export(shard)
     }
 
     /// The folder with the files.

@@ -72,10 +72,8 @@ async fn when_a_primary_dies_its_codes_are_void_and_those_of_the_others_are_not(
     }
     let mut cluster = Cluster::start();
     let link = open(&cluster.url());
-    assert_eq!(
-        link.examine().await.unwrap().iter().map(|finding| finding.code).collect::<Vec<_>>(),
-        ["no_persistence"; 3]
-    );
+    let codes: Vec<_> = link.examine().await.unwrap().iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["no_persistence", "not_fenced"].repeat(3));
     for tag in ["tag0", "tag1", "tag2"] {
         assert_eq!(guess(&link, tag).await.unwrap().found, "new");
     }

@@ -37,7 +37,7 @@ async fn the_new_primary_is_found_and_what_the_old_one_issued_is_void() {
     assert_eq!(guess(&link, "a").await.unwrap().found, "new");
     assert_eq!(
         link.examine().await.unwrap().iter().map(|finding| finding.code).collect::<Vec<_>>(),
-        ["no_persistence"]
+        ["no_persistence", "not_fenced"]
     );
     testing::wait_until("the replica has it", || replica.run("GET t:{a}:beside") == Value::BulkString(b"1".to_vec()));
     // The replica falls behind: these guesses will be lost.
@@ -133,6 +133,7 @@ async fn an_office_regained_is_another_era() {
     let second = Server::replica_of(&first, &[]);
     let link = open(&first.url());
     assert_eq!(guess(&link, "a").await.unwrap().found, "new");
+    testing::wait_until("the replica has it", || second.run("GET t:{a}:beside") == Value::BulkString(b"1".to_vec()));
     // There and back while the link's connection stays open and nobody calls.
     second.run("REPLICAOF NO ONE");
     first.follow(&second);
@@ -142,4 +143,24 @@ async fn an_office_regained_is_another_era() {
     let after = guess_until_answered(&link, "a", ELECTION).await;
     assert_eq!(after.found, "void");
     assert!(after.incomplete_since_ms > 0);
+}
+
+#[tokio::test]
+async fn a_process_that_slept_through_a_failover_asks_before_it_believes() {
+    if testing::no_redis_here() {
+        return;
+    }
+    let first = Server::start(&[]);
+    let second = Server::replica_of(&first, &[]);
+    let link = open(&first.url());
+    assert_eq!(guess(&link, "a").await.unwrap().found, "new");
+    testing::wait_until("the replica has it", || second.run("GET t:{a}:beside") == Value::BulkString(b"1".to_vec()));
+    // One thread runs everything here: while it sleeps, so does all of the link, as in a process that is stopped.
+    second.run("REPLICAOF NO ONE");
+    first.follow(&second);
+    first.run("REPLICAOF NO ONE");
+    std::thread::sleep(Duration::from_millis(2500));
+    let started = Instant::now();
+    assert_eq!(guess_until_answered(&link, "a", ELECTION).await.found, "void");
+    assert!(started.elapsed() < PROMPT, "{:?}", started.elapsed());
 }

@@ -164,7 +164,9 @@ impl Update {
         }
         if let Some(price) = price {
             counts.pay(price, 1);
-            was_price.iter().for_each(|was| counts.pay(was, -1));
+            if let Some(was) = was_price {
+                counts.pay(was, -1);
+            }
         }
     }
 

@@ -140,6 +140,7 @@ pub enum Period {
 
 /// What counts are told apart by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told apart or not, whatever the others are")]
 pub struct GroupBy {
     /// By time.
     pub period: Option<Period>,

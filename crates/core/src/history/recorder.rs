@@ -29,7 +29,7 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// How long a history that failed is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The shortest time between two lines of the log that say the same.
-const TOLD_EVERY: u32 = 10;
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// How a recorder stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl Recorder {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the history did not close well"),
             Err(_elapsed) => {
-                tracing::error!(standing = ?self.standing(), "the history was left before it had everything")
+                tracing::error!(standing = ?self.standing(), "the history was left before it had everything");
             }
         }
         self.standing()
@@ -213,13 +213,12 @@ impl Recorder {
                 Err(error) => {
                     let events = *events;
                     match &error {
-                        HistoryError::Unavailable(_) => {}
                         // Counts that may be there already must not be there twice.
                         HistoryError::Unknown(_) if !batch.counts.is_empty() => {
                             batch.counts.clear();
                             self.lose(events);
                         }
-                        HistoryError::Unknown(_) => {}
+                        HistoryError::Unavailable(_) | HistoryError::Unknown(_) => {}
                         _ => {
                             taken.batch = None;
                             self.lose(events);
@@ -240,36 +239,33 @@ impl Recorder {
 #[derive(Default)]
 struct Told {
     missing: u64,
-    /// Failures that were not told since the last that was.
-    quiet: u32,
     failing: bool,
+    at: Option<tokio::time::Instant>,
 }
 
 impl Told {
-    /// Says that the history fails, or that events are missing; not with every batch.
+    /// Says that the history fails, that it works again, or that more events are missing; the last not with every batch.
     fn tell(&mut self, standing: Standing, failed: Option<&HistoryError>) {
         let missing = standing.shed + standing.lost;
-        if failed.is_none() && self.failing {
-            tracing::info!("the history takes entries again");
-            (self.failing, self.quiet) = (false, 0);
-        }
-        let news = (failed.is_some() && !self.failing) || missing > self.missing;
-        if !news {
+        let turned = failed.is_some() != self.failing;
+        let quiet = self.at.is_some_and(|at| at.elapsed() < TOLD_EVERY);
+        if !turned && (missing == self.missing || quiet) {
             return;
         }
-        self.quiet = self.quiet.checked_sub(1).unwrap_or_default();
-        if self.quiet > 0 && self.failing == failed.is_some() {
-            return;
-        }
-        let error = failed.map(ToString::to_string).unwrap_or_default();
         let Standing { queued, shed, lost } = standing;
-        tracing::warn!(
-            error,
-            queued,
-            shed,
-            lost,
-            "the history does not keep up; deliveries are sent and checked all the same"
-        );
-        (self.missing, self.quiet, self.failing) = (missing, TOLD_EVERY, failed.is_some());
+        match failed {
+            None if turned => tracing::info!(shed, lost, "the history takes entries again"),
+            failed => {
+                let error = failed.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(
+                    error,
+                    queued,
+                    shed,
+                    lost,
+                    "the history does not keep up; messages are sent and checked all the same"
+                );
+            }
+        }
+        *self = Self { missing, failing: failed.is_some(), at: Some(tokio::time::Instant::now()) };
     }
 }

@@ -66,14 +66,12 @@ pub struct CountTable {
 impl CountTable {
     /// Adds to the counts of a key.
     pub fn add(&mut self, key: &CountKey, counts: &Counts) {
-        match self.rows.get_mut(key) {
-            Some(row) => row.add(counts),
-            None => {
-                self.rows.insert(key.clone(), counts.clone());
-                if self.rows.len() > MAX_ROWS {
-                    self.rows.pop_first();
-                }
-            }
+        if let Some(row) = self.rows.get_mut(key) {
+            return row.add(counts);
+        }
+        self.rows.insert(key.clone(), counts.clone());
+        if self.rows.len() > MAX_ROWS {
+            self.rows.pop_first();
         }
     }
 

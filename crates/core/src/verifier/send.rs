@@ -6,14 +6,15 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::identity::Identity;
+use super::start::Fresh;
 use super::{Verifier, VerifyError};
 use crate::code::VerificationCode;
 use crate::keys::SealKind;
-use crate::message::{Composed, Locale, Request};
+use crate::message::{Locale, Request};
 use crate::routing::Route;
 use crate::sender::{DeliveryStatus, Message, Receipt, SendError, SendErrorKind};
 use crate::service::Service;
-use crate::store::{DeliveryRecord, Loaded, QuotaCharge, SettleRequest, Settlement};
+use crate::store::{Admitted, DeliveryRecord, Loaded, QuotaCharge, SettleRequest, Settlement};
 use crate::verification::{Verification, VerificationStatus};
 
 /// When a caller may try again after a sender failed without saying when.
@@ -24,13 +25,12 @@ const SETTLE_RETRIES: [Duration; 4] =
 /// How much longer than its deadline a sender is waited for before its answer counts as unknown.
 const DEADLINE_GRACE: Duration = Duration::from_secs(2);
 
-/// An admitted delivery and what it takes to send it.
+/// An admitted delivery and what it takes to send it. What is large is boxed: a future holds what it was given twice, once
+/// as given and once where it is used, and the next one in again.
 pub(super) struct Outgoing {
     pub(super) service: Arc<Service>,
-    pub(super) loaded: Loaded,
-    pub(super) identity: Identity,
-    pub(super) code: VerificationCode,
-    pub(super) composed: Composed,
+    pub(super) admitted: Box<Admitted>,
+    pub(super) fresh: Box<Fresh>,
     pub(super) quotas: SmallVec<[QuotaCharge; 3]>,
 }
 
@@ -64,8 +64,8 @@ impl Verifier {
 
     /// Sends, records what came of it, and answers with the verification or with why nothing left.
     pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Verification, VerifyError> {
-        let Some(route) = self.parts.senders.route(&outgoing.identity.to, outgoing.loaded.at) else {
-            self.settle_unsent(&outgoing.service, outgoing.loaded, outgoing.quotas).await;
+        let Some(route) = self.parts.senders.route(&outgoing.fresh.identity.to, outgoing.admitted.loaded.at) else {
+            self.settle_unsent(&outgoing.service, outgoing.admitted, outgoing.quotas).await;
             return Err(VerifyError::SenderUnavailable {
                 retry_after: SENDER_RETRY_AFTER,
                 provider_code: None,
@@ -77,7 +77,7 @@ impl Verifier {
     }
 
     async fn hand_over(&self, outgoing: &Outgoing, route: &Route) -> Result<Receipt, SendError> {
-        let Outgoing { loaded, composed, .. } = outgoing;
+        let (loaded, Fresh { identity, code, composed }) = (&outgoing.admitted.loaded, &*outgoing.fresh);
         let Some(delivery) = loaded.record.deliveries.last() else {
             return Err(SendError::new(SendErrorKind::Unavailable, "an admission without a delivery"));
         };
@@ -85,10 +85,10 @@ impl Verifier {
             delivery_id: delivery.id,
             verification_id: loaded.id,
             service: outgoing.service.settings().name.to_string(),
-            to: outgoing.identity.to,
+            to: identity.to,
             channel: delivery.channel,
             text: composed.text.clone(),
-            code: outgoing.code.clone(),
+            code: code.clone(),
             segments: composed.segments,
             at: loaded.at,
             validity: loaded.record.expires_at.since(loaded.at),
@@ -111,9 +111,9 @@ impl Verifier {
         if let Err(error) = &result {
             log_send_error(&outgoing, route, error);
         }
-        let Outgoing { service, loaded, identity, code, composed, quotas } = outgoing;
-        let own_segments = composed.segments.count;
-        let mut settle = settle_request(&service, &loaded, quotas, route.sender.name());
+        let Outgoing { service, admitted, fresh, quotas } = outgoing;
+        let own_segments = fresh.composed.segments.count;
+        let mut settle = Box::new(settle_request(&service, &admitted.loaded, quotas, route.sender.name()));
         settle.segments = own_segments;
         let failure = match result {
             Ok(receipt) => {
@@ -134,37 +134,37 @@ impl Verifier {
             }
         };
         let delivery = settle.delivery;
-        let (loaded, kept) = self.settled(loaded, settle).await;
-        self.tell_sent(&loaded, delivery, identity.to, kept);
+        let (loaded, kept) = self.settled(admitted, settle).await;
+        self.tell_sent(&loaded, delivery, fresh.identity.to, kept);
         match failure {
             Some(error) => Err(refusal_of(error, route.sender.name())),
-            None => Ok(self.view(&loaded, identity, Some((&code, route)))),
+            None => Ok(self.view(&loaded, fresh.identity, Some((&fresh.code, route)))),
         }
     }
 
     /// Records an outcome. A store that fails here changes nothing about what was sent, so the reply is made from what is known.
     /// The second value is false if the store does not know the delivery any more.
-    async fn settled(&self, admitted: Loaded, settle: SettleRequest) -> (Loaded, bool) {
-        let patch = settle.clone();
-        match self.parts.store.settle(settle, self.parts.clock.now()).await {
-            Ok(Settlement::Settled(loaded)) => (*loaded, true),
-            Ok(Settlement::Ignored) => (patched(admitted, &patch), false),
+    async fn settled(&self, admitted: Box<Admitted>, settle: Box<SettleRequest>) -> (Box<Loaded>, bool) {
+        match self.parts.store.settle((*settle).clone(), self.parts.clock.now()).await {
+            Ok(Settlement::Settled(loaded)) => (loaded, true),
+            Ok(Settlement::Ignored) => (patched(admitted, &settle), false),
             Err(error) => {
-                tracing::error!(verification = %patch.id, delivery = %patch.delivery, %error, "the outcome of a send is not recorded yet");
-                self.settle_later(patch.clone());
-                (patched(admitted, &patch), true)
+                tracing::error!(verification = %settle.id, delivery = %settle.delivery, %error, "the outcome of a send is not recorded yet");
+                let loaded = patched(admitted, &settle);
+                self.settle_later(settle);
+                (loaded, true)
             }
         }
     }
 
     /// Tries again to record an outcome, in a task of its own that a drain waits for: a refund or a provider's message id that
     /// is lost cannot be had again. Settling is idempotent.
-    fn settle_later(&self, settle: SettleRequest) {
+    fn settle_later(&self, settle: Box<SettleRequest>) {
         let this = self.clone();
         self.tasks.spawn(async move {
             for wait in SETTLE_RETRIES {
                 tokio::time::sleep(wait).await;
-                if this.parts.store.settle(settle.clone(), this.parts.clock.now()).await.is_ok() {
+                if this.parts.store.settle((*settle).clone(), this.parts.clock.now()).await.is_ok() {
                     tracing::info!(verification = %settle.id, delivery = %settle.delivery, "the outcome of a send is recorded after all");
                     return;
                 }
@@ -174,11 +174,16 @@ impl Verifier {
     }
 
     /// Gives back what was admitted where no sender was ever asked.
-    pub(super) async fn settle_unsent(&self, service: &Service, loaded: Loaded, quotas: SmallVec<[QuotaCharge; 3]>) {
-        let mut settle = settle_request(service, &loaded, quotas, "none");
+    pub(super) async fn settle_unsent(
+        &self,
+        service: &Service,
+        admitted: Box<Admitted>,
+        quotas: SmallVec<[QuotaCharge; 3]>,
+    ) {
+        let mut settle = Box::new(settle_request(service, &admitted.loaded, quotas, "none"));
         settle.status = DeliveryStatus::Failed;
         settle.refund = true;
-        self.settled(loaded, settle).await;
+        self.settled(admitted, settle).await;
     }
 
     /// A verification for its owner. `sent` is the code and the route of a message that this very call sent.
@@ -233,7 +238,8 @@ fn settle_request(
 }
 
 /// The admitted verification with what is known of its last delivery.
-fn patched(mut loaded: Loaded, settle: &SettleRequest) -> Loaded {
+fn patched(admitted: Box<Admitted>, settle: &SettleRequest) -> Box<Loaded> {
+    let mut loaded = Box::new(admitted.loaded);
     if let Some(delivery) = loaded.record.deliveries.last_mut() {
         *delivery = DeliveryRecord {
             status: settle.status,
@@ -250,8 +256,8 @@ fn patched(mut loaded: Loaded, settle: &SettleRequest) -> Loaded {
 
 fn log_send_error(outgoing: &Outgoing, route: &Route, error: &SendError) {
     tracing::warn!(
-        verification = %outgoing.loaded.id,
-        to = %outgoing.identity.to,
+        verification = %outgoing.admitted.loaded.id,
+        to = %outgoing.fresh.identity.to,
         sender = route.sender.name(),
         kind = error.kind.as_str(),
         provider_code = error.provider_code.as_deref().unwrap_or(""),

@@ -17,7 +17,7 @@ use crate::message::{Composed, Locale, compose};
 use crate::phone_number::{PhoneNumber, Region};
 use crate::random::{Drawn, Random, RandomError};
 use crate::service::Service;
-use crate::store::{Admission, AdmitOutcome, Admitted, Loaded, NewVerification, SendTarget};
+use crate::store::{Admission, AdmitOutcome, Loaded, NewVerification, SendTarget};
 
 impl From<RandomError> for VerifyError {
     fn from(RandomError: RandomError) -> Self {
@@ -44,9 +44,12 @@ impl Verifier {
         let number = number_for(&service, &request.to, request.region.as_deref())
             .inspect_err(|error| self.tell_refused(tenant, None, channel, error))?;
         validate(&service, &request)?;
-        self.run(move |this| async move { this.start_admitted(&service, number, request).await })
-            .await
-            .inspect_err(|error| self.tell_refused(tenant, Some(&number), channel, error))
+        self.run(move |this| async move {
+            let prepared = this.prepared(&service, number, request)?;
+            this.admit_and_send(&service, prepared).await
+        })
+        .await
+        .inspect_err(|error| self.tell_refused(tenant, Some(&number), channel, error))
     }
 
     /// Sends the code of a pending verification again.
@@ -71,7 +74,8 @@ impl Verifier {
                 quotas: this.address_charges(&service, request.client_ip),
                 request: request.request,
             };
-            this.admit_and_send(&service, admission, request.locale, None).await
+            let prepared = Box::new(Prepared { admission, locale: request.locale, fresh: None });
+            this.admit_and_send(&service, prepared).await
         })
         .await
         .inspect_err(|error| self.tell_refused(tenant, None, channel, error))
@@ -93,12 +97,13 @@ impl Verifier {
         self.parts.keys.phone_hash(number.limit_key().as_str())
     }
 
-    async fn start_admitted(
+    /// Everything a start needs before it may cost anything.
+    fn prepared(
         &self,
         service: &Arc<Service>,
         number: PhoneNumber,
         request: StartRequest,
-    ) -> Result<Started, VerifyError> {
+    ) -> Result<Box<Prepared>, VerifyError> {
         let now = self.parts.clock.now();
         let random = Drawn::from(self.parts.random.as_ref())?;
         let code = self.code_for(service, &number, request.code.as_ref(), now, &random)?;
@@ -125,8 +130,8 @@ impl Verifier {
             quotas: self.address_charges(service, request.client_ip),
             request: request.request,
         };
-        let fresh = Fresh { identity, code, composed };
-        self.admit_and_send(service, admission, request.locale, Some(fresh)).await
+        let fresh = Some(Box::new(Fresh { identity, code, composed }));
+        Ok(Box::new(Prepared { admission, locale: request.locale, fresh }))
     }
 
     fn purpose_digest(&self, purpose: &str) -> [u8; 8] {
@@ -180,18 +185,13 @@ impl Verifier {
         })
     }
 
-    /// One atomic admission, then the send. `fresh` is what a verification that may be created has.
-    async fn admit_and_send(
-        &self,
-        service: &Arc<Service>,
-        admission: Admission,
-        locale: Option<Locale>,
-        fresh: Option<Fresh>,
-    ) -> Result<Started, VerifyError> {
+    /// One atomic admission, then the send.
+    async fn admit_and_send(&self, service: &Arc<Service>, prepared: Box<Prepared>) -> Result<Started, VerifyError> {
+        let Prepared { admission, locale, fresh } = *prepared;
         let quotas = admission.quotas.clone();
         let outcome = self.parts.store.admit(admission, self.parts.clock.now()).await?;
-        let Admitted { loaded, created } = match outcome {
-            AdmitOutcome::Admitted(admitted) => *admitted,
+        let admitted = match outcome {
+            AdmitOutcome::Admitted(admitted) => admitted,
             AdmitOutcome::Repeated(before) => {
                 let identity = self.identity_of(&before.loaded)?;
                 let verification = self.view(&before.loaded, identity, None);
@@ -200,17 +200,18 @@ impl Verifier {
             AdmitOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
         };
         let opened = match fresh {
-            Some(fresh) if created => Ok(fresh),
-            _ => self.reopened(service, &loaded, locale.as_ref()),
+            Some(fresh) if admitted.created => Ok(fresh),
+            _ => self.reopened(service, &admitted.loaded, locale.as_ref()).map(Box::new),
         };
-        let Fresh { identity, code, composed } = match opened {
+        let created = admitted.created;
+        let fresh = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                self.settle_unsent(service, loaded, quotas).await;
+                self.settle_unsent(service, admitted, quotas).await;
                 return Err(error);
             }
         };
-        let outgoing = Outgoing { service: Arc::clone(service), loaded, identity, code, composed, quotas };
+        let outgoing = Outgoing { service: Arc::clone(service), admitted, fresh, quotas };
         let verification = self.send(outgoing).await?;
         Ok(Started { verification, created })
     }
@@ -225,11 +226,19 @@ impl Verifier {
     }
 }
 
+/// An admission to ask for. Boxed, as everything large on this way (see [`Outgoing`]).
+struct Prepared {
+    admission: Admission,
+    locale: Option<Locale>,
+    /// What a verification that may be created has.
+    fresh: Option<Box<Fresh>>,
+}
+
 /// What is sent, and to whom.
-struct Fresh {
-    identity: Identity,
-    code: VerificationCode,
-    composed: Composed,
+pub(super) struct Fresh {
+    pub(super) identity: Identity,
+    pub(super) code: VerificationCode,
+    pub(super) composed: Composed,
 }
 
 /// Reads and judges a number for a service.

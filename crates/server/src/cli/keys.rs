@@ -74,10 +74,10 @@ fn outcome(command: KeysCommand, flags: ConfigFlags) -> Outcome {
     {
         return Err(Failure::local(format_args!("--service: there is no service {service} in the configuration")));
     }
-    let registry = wiring::registry(&config).map_err(Failure::local)?;
-    let registry = registry.as_ref();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(async {
+        let registry = wiring::registry(&config).map_err(Failure::local)?;
+        let registry = registry.as_ref();
         match command {
             KeysCommand::Create { name, service, scopes, .. } => create(registry, name, service, scopes).await,
             KeysCommand::List { .. } => list(registry).await,

@@ -241,7 +241,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
         log: log?,
         data_dir: store.data_dir,
         store: store.config,
-        redis,
+        redis: redis.settings,
         keys: keys?,
         api_keys: access.api_keys,
         account_sids: access.account_sids,

@@ -19,8 +19,13 @@ const MAX_PREFIX_BYTES: usize = 40;
 const KEYS: [&str; 5] =
     ["redis.password", "redis.prefix", "redis.timeout", "redis.wait_replicas", "redis.wait_timeout"];
 
-/// `Some(None)` where the store is not Redis.
-pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Option<LinkSettings>> {
+/// What this file reads.
+pub(super) struct Redis {
+    /// How to use it, if it is the store.
+    pub(super) settings: Option<LinkSettings>,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Redis> {
     let prefix = reader.parsed_by("redis.prefix", prefix);
     let timeout = reader.duration("redis.timeout", &TIMEOUT);
     let wait_replicas = reader.number("redis.wait_replicas", &WAIT_REPLICAS);
@@ -29,16 +34,17 @@ pub(super) fn read(reader: &mut Reader<'_>, store: Option<&Store>) -> Option<Opt
         for path in KEYS.into_iter().filter(|path| reader.is_given(path)).collect::<Vec<_>>() {
             reader.findings.remark(reader.field(path), "does nothing here: store.url names no Redis");
         }
-        return Some(None);
+        return Some(Redis { settings: None });
     }
     let target = read_target(reader)?;
-    Some(Some(LinkSettings {
+    let settings = LinkSettings {
         prefix: prefix?,
         timeout: timeout?,
         wait_replicas: wait_replicas?,
         wait_timeout: wait_timeout?,
         ..LinkSettings::new(target)
-    }))
+    };
+    Some(Redis { settings: Some(settings) })
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {

@@ -54,9 +54,8 @@ impl Member {
 
     async fn join(&self) {
         match self.fleet.join(&self.node, &self.keys).await {
-            Ok(()) => {}
             // How the store does is told elsewhere.
-            Err(JoinError::Store(_)) => {}
+            Ok(()) | Err(JoinError::Store(_)) => {}
             Err(error) => tracing::error!(%error, "this node does not fit the others any more"),
         }
     }

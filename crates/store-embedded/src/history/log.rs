@@ -92,7 +92,7 @@ fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
     for file in fs::read_dir(dir)? {
         let file = file?;
         let name = file.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".tmp") {
+        if name.strip_suffix(".tmp").is_some() {
             fs::remove_file(file.path())?;
         }
         let number = name.strip_prefix("segment-").and_then(|rest| rest.strip_suffix(".log"));

@@ -48,6 +48,7 @@ impl fmt::Debug for RedisHistory {
 }
 
 /// Nothing of it may have been written, or all: it can come again either way.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn failed(error: StoreError) -> HistoryError {
     HistoryError::Unavailable(error.to_string())
 }

@@ -272,9 +272,6 @@ impl RedisHistory {
         let fields: Vec<_> = places.iter().map(|place| keys::field(b'e', place.id)).collect();
         let news: Vec<_> = places.iter().map(|place| keys::field(b'n', place.id)).collect();
         let members: Vec<_> = places.iter().map(|place| keys::place(place.at, place.id)).collect();
-        fn command<'a>(name: &'a [u8], key: &'a [u8], rest: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
-            [name, key].into_iter().chain(rest.iter().map(Vec::as_slice)).collect()
-        }
         let (gone, _) = try_join(
             self.ask(&entries, &command(b"HDEL", &entries, &fields)),
             self.ask(&entries, &command(b"HDEL", &entries, &news)),
@@ -286,6 +283,11 @@ impl RedisHistory {
             _ => 0,
         })
     }
+}
+
+/// A command on a key.
+fn command<'a>(name: &'a [u8], key: &'a [u8], rest: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
+    [name, key].into_iter().chain(rest.iter().map(Vec::as_slice)).collect()
 }
 
 /// The newest of what was found. What lies behind `stopped` was perhaps not all found.

@@ -188,10 +188,14 @@ fn of_server(address: &Address, info: Info<'_>, save: Option<&str>, cluster: boo
             format!("{address} has {replicas} replicas and {wait_replicas} must confirm: nothing can be admitted");
         findings.push(Finding::refuse("too_few_replicas", text));
     } else if replicas == 0 {
-        findings.push(Finding::warn(
-            "no_replica",
-            format!("{address} has no replica: while it is down there are no verifications"),
-        ));
+        let text = format!("{address} has no replica: while it is down there are no verifications");
+        findings.push(Finding::warn("no_replica", text));
+    } else if info.get("min_slaves_good_slaves").is_none() {
+        // It is shown only where the option is set.
+        let text = format!(
+            "{address} goes on alone when it is cut off from its replicas, and what it answers then is lost: set min-replicas-to-write 1"
+        );
+        findings.push(Finding::warn("not_fenced", text));
     }
     findings
 }
@@ -217,7 +221,7 @@ fn version(address: &Address, info: Info<'_>) -> Option<Finding> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "redis_version:7.0.15\nmaxmemory_policy:noeviction\nrole:master\ncluster_enabled:0\naof_enabled:1\nconnected_slaves:1\n";
+    const GOOD: &str = "redis_version:7.0.15\nmaxmemory_policy:noeviction\nrole:master\ncluster_enabled:0\naof_enabled:1\nconnected_slaves:1\nmin_slaves_good_slaves:1\n";
 
     fn found(info: &str, save: Option<&str>, cluster: bool, wait_replicas: u32) -> Vec<(&'static str, Severity)> {
         let address = Address { host: "a".to_owned(), port: 1 };
@@ -231,7 +235,7 @@ mod tests {
     fn each_fault_of_a_server_is_found_and_a_good_one_has_none() {
         use Severity::{Refuse, Warn};
         assert_eq!(found(GOOD, Some("3600 1"), false, 1), []);
-        let table: [(&str, &str, Expected); 8] = [
+        let table: [(&str, &str, Expected); 9] = [
             ("redis_version:7.0.15", "redis_version:6.2.0", &[]),
             ("redis_version:7.0.15", "redis_version:6.0.20", &[("version", Refuse)]),
             ("redis_version:7.0.15", "redis_version:7.2.4\nvalkey_version:7.2.0", &[]),
@@ -240,6 +244,7 @@ mod tests {
             ("role:master", "role:slave", &[("replica", Refuse)]),
             ("cluster_enabled:0", "cluster_enabled:1", &[("is_cluster", Refuse)]),
             ("connected_slaves:1", "connected_slaves:0", &[("no_replica", Warn)]),
+            ("min_slaves_good_slaves:1", "", &[("not_fenced", Warn)]),
         ];
         for (good, other, expected) in table {
             assert_eq!(found(&GOOD.replace(good, other), None, false, 0), expected, "{other}");

@@ -5,7 +5,7 @@
 //! itself, which the keeper tries every [`RETRY`]. So a stopped or half-dead server costs each caller at most its own time, and most none.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ struct Shared {
     common: Arc<Common>,
     state: watch::Sender<State>,
     failures: AtomicU32,
+    distrusted: AtomicBool,
+    /// There were too many failures, or the server is distrusted.
     tripped: Notify,
 }
 
@@ -81,7 +83,14 @@ enum End {
 impl Node {
     pub(super) fn new(address: Address, common: Arc<Common>) -> Self {
         let (state, _) = watch::channel(State::Connecting);
-        let shared = Arc::new(Shared { address, common, state, failures: AtomicU32::new(0), tripped: Notify::new() });
+        let shared = Arc::new(Shared {
+            address,
+            common,
+            state,
+            failures: AtomicU32::new(0),
+            distrusted: AtomicBool::new(false),
+            tripped: Notify::new(),
+        });
         let keeper = tokio::spawn(Arc::clone(&shared).keep()).abort_handle();
         Self { shared, keeper }
     }
@@ -133,7 +142,7 @@ impl Node {
 
     /// The server is not what it was: dial anew.
     pub(super) fn distrust(&self) {
-        self.shared.failures.store(TRIP, Ordering::Relaxed);
+        self.shared.distrusted.store(true, Ordering::Relaxed);
         self.shared.tripped.notify_one();
     }
 }
@@ -152,6 +161,7 @@ impl Shared {
                 Ok((office, driver)) => {
                     tries = 0;
                     self.failures.store(0, Ordering::Relaxed);
+                    self.distrusted.store(false, Ordering::Relaxed);
                     let office = Arc::new(office);
                     self.publish(State::Ready(Arc::clone(&office)));
                     match self.watch(&office, driver).await {
@@ -224,6 +234,9 @@ impl Shared {
             tokio::select! {
                 _ = &mut driver => return End::Closed,
                 () = self.tripped.notified() => {
+                    if self.distrusted.load(Ordering::Relaxed) {
+                        return End::Changed;
+                    }
                     // A notice of the connection before is none of this one.
                     if self.failures.load(Ordering::Relaxed) >= TRIP {
                         return End::Tripped;

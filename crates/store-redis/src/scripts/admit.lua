@@ -58,11 +58,12 @@ local function is_refused(number, service, current, now)
   return math.min(next_at(delays, used, last), current.expires_at) > now
 end
 
-local function new_verification(now)
+local function new_verification(number, now)
   return {
     id = ARGV[17], status = PENDING, ended_at = 0, service = service_id, phone = ARGV[14], number = ARGV[15], created_at = now,
-    expires_at = now + tonumber(ARGV[18]), era = string.sub(ARGV[1], 1, 8), digits = tonumber(ARGV[19]), key = ARGV[20], checks = 0,
-    checked_at = 0, checked_by = '', purpose = purpose, secret = ARGV[21], identity = ARGV[22], locale = ARGV[23], deliveries = {}
+    expires_at = now + tonumber(ARGV[18]), era = string.sub(ARGV[1], 1, 8), generation = number.generation,
+    digits = tonumber(ARGV[19]), key = ARGV[20], checks = 0, checked_at = 0, checked_by = '', purpose = purpose,
+    secret = ARGV[21], identity = ARGV[22], locale = ARGV[23], deliveries = {}
   }
 end
 
@@ -85,7 +86,7 @@ local function spend(number, service, current, now)
   local other = current and not is_for(current) and current or nil
   if other then finish(other, CANCELED, now) end
   local created = not current or other ~= nil
-  local v = created and new_verification(now) or current
+  local v = created and new_verification(number, now) or current
   local deliveries = deliveries_of(v)
   deliveries[#deliveries + 1] = {
     id = ARGV[9], at = now, channel = tonumber(ARGV[10]), status = STATUS_UNKNOWN, flags = 0, request = request, details = ''

@@ -35,5 +35,5 @@ end
 
 -- Writes a value that counts until `ends`.
 local function keep(key, value, ends, now)
-  redis.call('SET', key, value, 'PX', string.format('%.0f', math.max(ends - now, 0) + SLACK_MS))
+  redis.call('SET', key, value, 'PX', string.format('%d', math.max(ends - now, 0) + SLACK_MS))
 end

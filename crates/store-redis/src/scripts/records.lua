@@ -6,7 +6,7 @@
 --
 -- ARGV[4]  how long a verification stays readable after its life, in milliseconds
 --
--- A number: version, latest instant used, the instant up to which its verifications are void, until when its counters matter, log of
+-- A number: version, latest instant used, generation (how often its clock went back too far), until when its counters matter, log of
 -- sends by all services, forget marks, services.
 -- A forget mark: 1 and 16 zero bytes for all services or 0 and the service; the instant.
 -- A service of a number: id, failures in a row, last failure, log of sends, log of failures, verifications (id, gone at).
@@ -15,9 +15,9 @@
 
 local RETENTION_MS = tonumber(ARGV[4])
 local BASE = string.match(KEYS[1], '^[^{]*{%x+}:')
-local NUMBER = '>BI6I6I6I3c0Hc0H'
+local NUMBER = '>BI6I2I6I3c0Hc0H'
 local SERVICE = '>c16I4I6I3c0I3c0Hc0'
-local HEAD = '>BBI6c16c16c8I6I6c8Bc4I4I6Bc0Bc0Hc0Hc0Bc0B'
+local HEAD = '>BBI6c16c16c8I6I6c8I2Bc4I4I6Bc0Bc0Hc0Hc0Bc0B'
 local DELIVERY = '>c16I6BBBBc0Hc0'
 local MARK_BYTES, FOUND_BYTES, INSTANT_BYTES = 23, 22, 6
 local VERSION = 1
@@ -98,19 +98,19 @@ local function accept_clock(number, now)
     service.sends, service.failures = clamp(service.sends, now), clamp(service.failures, now)
     service.failed_at = math.min(service.failed_at, now)
   end
-  number.latest, number.void_at = now, now
+  number.latest, number.generation, number.packed = now, (number.generation + 1) % 65536, nil
 end
 
-local function empty_number(key)
-  return { key = key, latest = 0, void_at = 0, needed_until = 0, sends = '', marks = '', services = {} }
+local function empty_number(key, generation)
+  return { key = key, latest = 0, generation = generation, needed_until = 0, sends = '', marks = '', services = {} }
 end
 
 -- The number behind `key`, and the instant to use: the clock's, but never before the latest that was used for this number.
 local function read_number(key, clock)
   local packed = redis.call('GET', key)
-  if not packed then return empty_number(key), clock end
-  local number, _, count, place = { key = key, services = {} }, nil, nil, nil
-  _, number.latest, number.void_at, number.needed_until, number.sends, number.marks, count, place = struct.unpack(NUMBER, packed)
+  if not packed then return empty_number(key, 0), clock end
+  local number, _, count, place = { key = key, packed = packed, services = {} }, nil, nil, nil
+  _, number.latest, number.generation, number.needed_until, number.sends, number.marks, count, place = struct.unpack(NUMBER, packed)
   for index = 1, count do
     local id, row, failed_at, sent, failures, found
     id, row, failed_at, sent, failures, found, place = struct.unpack(SERVICE, packed, place)
@@ -118,7 +118,7 @@ local function read_number(key, clock)
   end
   if clock + MAX_STEP_BACK_MS < number.latest then accept_clock(number, clock) end
   local now = math.max(clock, number.latest)
-  if now >= keep_number_until(number) then return empty_number(key), now end
+  if now >= keep_number_until(number) then return empty_number(key, number.generation), now end
   return number, now
 end
 
@@ -133,19 +133,21 @@ local function service_of(number, id)
 end
 
 local function pack_number(number)
+  if number.packed then return number.packed end
   local parts = {
-    struct.pack(NUMBER, VERSION, number.latest, number.void_at, number.needed_until, #number.sends, number.sends, #number.marks,
+    struct.pack(NUMBER, VERSION, number.latest, number.generation, number.needed_until, #number.sends, number.sends, #number.marks,
       number.marks, #number.services)
   }
   for _, service in ipairs(number.services) do
     parts[#parts + 1] = struct.pack(SERVICE, service.id, service.row, service.failed_at, #service.sends, service.sends,
       #service.failures, service.failures, #service.found, service.found)
   end
-  return table.concat(parts)
+  number.packed = table.concat(parts)
+  return number.packed
 end
 
 local function write_number(number, now)
-  number.latest = now
+  number.latest, number.packed = now, nil
   local packed = pack_number(number)
   keep(number.key, packed, keep_number_until(number), now)
   return packed
@@ -170,19 +172,18 @@ local function read_verification(id)
   if not packed then return nil end
   local v = { id = id, packed = packed }
   local place, _
-  _, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era, v.digits, v.key, v.checks, v.checked_at,
-    v.checked_by, v.purpose, v.secret, v.identity, v.locale, v.delivery_count, place = struct.unpack(HEAD, packed)
+  _, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era, v.generation, v.digits, v.key, v.checks,
+    v.checked_at, v.checked_by, v.purpose, v.secret, v.identity, v.locale, v.delivery_count, place = struct.unpack(HEAD, packed)
   v.tail, v.has_stored_secret = string.sub(packed, place), v.secret ~= ''
   return v
 end
 
 -- The verification as it counts at `now`; nil once it need no longer be found. A pending one of another era may have lost guesses
--- that were counted, and one of a future that did not come could live for years: both are over now.
+-- that were counted, and one of before the clock went back could live for years or was followed by another: both are over now.
 local function settle_in_time(v, number, now)
   if not v then return nil end
   local ends = v.expires_at
-  if v.created_at <= number.void_at then ends = math.min(ends, number.void_at) end
-  if v.created_at > now + MAX_STEP_BACK_MS then ends = math.min(ends, now) end
+  if v.generation ~= number.generation then ends = math.min(ends, now) end
   if v.status == PENDING and not is_of_this_era(v.era) then ends = math.min(ends, now) end
   if ends < v.expires_at then
     v.expires_at, v.packed = ends, nil
@@ -215,8 +216,8 @@ local function pack_verification(v)
     tail, count = table.concat(parts), #v.deliveries
   end
   local head = struct.pack(HEAD, VERSION, v.status, v.ended_at, v.service, v.phone, v.number, v.created_at, v.expires_at, v.era,
-    v.digits, v.key, v.checks, v.checked_at, #v.checked_by, v.checked_by, #v.purpose, v.purpose, #v.secret, v.secret, #v.identity,
-    v.identity, #v.locale, v.locale, count)
+    v.generation, v.digits, v.key, v.checks, v.checked_at, #v.checked_by, v.checked_by, #v.purpose, v.purpose, #v.secret, v.secret,
+    #v.identity, v.identity, #v.locale, v.locale, count)
   v.packed = head .. tail
   return v.packed
 end

@@ -108,8 +108,8 @@ impl NumberRecord {
 pub(super) fn decode_number(packed: &[u8]) -> Result<NumberRecord, StoreError> {
     let mut reader = Reader(packed);
     reader.version()?;
-    // The latest instant, the one up to which verifications are void and how long the record counts: for scripts only.
-    reader.bytes(18)?;
+    // The latest instant, the generation and how long the record counts: for scripts only.
+    reader.bytes(14)?;
     let sends = reader.log()?;
     let marks = reader.sized(2)?;
     let mut forgotten = Vec::new();
@@ -145,8 +145,8 @@ pub(super) fn decode_verification(packed: &[u8], now: Timestamp) -> Result<Verif
     let number = reader.array()?;
     let created_at = reader.instant()?;
     let expires_at = reader.instant()?;
-    // The era: for scripts only.
-    reader.bytes(8)?;
+    // The era and the generation: for scripts only.
+    reader.bytes(10)?;
     let code_digits = reader.byte()?;
     let key = KeyTag::from_bytes(reader.array()?);
     let checks_used = reader.count()?;
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_is_no_record() {
-        let whole = [vec![VERSION], vec![0; 18], vec![0; 3], vec![0; 2], vec![0; 2]].concat();
+        let whole = [vec![VERSION], vec![0; 14], vec![0; 3], vec![0; 2], vec![0; 2]].concat();
         assert!(decode_number(&whole).is_ok());
         for length in 0..whole.len() {
             assert!(decode_number(&whole[..length]).is_err(), "{length}");

@@ -17,6 +17,8 @@ const VERSION: u8 = 1;
 /// Where the era stands in a verification, and how many bytes it has.
 const ERA_AT: u64 = 60;
 const ERA: [u8; 8] = [0; 8];
+/// How often the number's clock went back too far at its new place.
+const GENERATION: u64 = 0;
 const KEPT: u8 = 2;
 const SETTLED: u8 = 1;
 const REFUNDED: u8 = 2;
@@ -141,7 +143,11 @@ fn pack_verification(record: &VerificationRecord) -> Result<Vec<u8>, StoreError>
     let mut writer = Writer::default();
     writer.raw(&[VERSION, status]).instant(ended_at).raw(record.service.as_bytes()).raw(record.phone.as_bytes());
     writer.raw(&record.number).instant(record.created_at).instant(record.expires_at).raw(&ERA);
-    writer.raw(&[record.code_digits]).raw(record.key.as_bytes()).integer(record.checks_used.into(), 4);
+    writer
+        .integer(GENERATION, 2)
+        .raw(&[record.code_digits])
+        .raw(record.key.as_bytes())
+        .integer(record.checks_used.into(), 4);
     writer.instant_if_any(record.last_check_at);
     writer.sized(record.last_check_by.as_ref().map_or(&[], |by| by.as_bytes().as_slice()), 1)?;
     writer.sized(record.purpose.as_ref().map_or(&[], |purpose| purpose.as_slice()), 1)?;
@@ -185,7 +191,7 @@ impl RedisStore {
     /// The number comes first: its key names the slot.
     fn pack_phone(&self, exported: &ExportedPhone, latest: Timestamp) -> Result<Vec<Packed>, StoreError> {
         let mut writer = Writer::default();
-        writer.raw(&[VERSION]).instant(latest).instant(Timestamp::EPOCH).instant(exported.counters_until);
+        writer.raw(&[VERSION]).instant(latest).integer(GENERATION, 2).instant(exported.counters_until);
         let mut marks = Writer::default();
         for (service, at) in &exported.forgotten {
             let by = service.map_or([0; 16], |service| *service.as_bytes());

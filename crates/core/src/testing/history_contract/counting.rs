@@ -115,13 +115,17 @@ pub async fn every_field_comes_back(factory: &dyn HistoryFactory) {
     let book = Book::fresh(factory).await;
     let key = || Book::key(service(1), "US", at(0));
     let mut counts = Counts { attempts: 1, approved: 1, segments: 2, ..Counts::default() };
-    DeliveryStatus::ALL.into_iter().for_each(|status| counts.stand(status, 1));
+    for status in DeliveryStatus::ALL {
+        counts.stand(status, 1);
+    }
     for (amount, currency) in [("0.0079", "USD"), ("0.05", "EUR")] {
         counts.pay(&Price { amount: amount.to_owned(), currency: currency.to_owned(), estimated: true }, 1);
     }
     counts.refused.insert("sends_per_phone".into(), 3);
     counts.refused.insert("country_not_allowed".into(), 1);
-    [0, 5_000, 3_600_000].into_iter().for_each(|wait| counts.waits.add(wait));
+    for wait in [0, 5_000, 3_600_000] {
+        counts.waits.add(wait);
+    }
     let mut back = Counts::default();
     back.stand(DeliveryStatus::Unknown, -2);
     back.stand(DeliveryStatus::Delivered, 1);

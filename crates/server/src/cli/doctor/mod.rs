@@ -218,7 +218,7 @@ fn accept_clock(flags: ConfigFlags) -> Outcome {
     let accepted = runtime()?.block_on(wiring::accept_clock(&config));
     let now = accepted.map_err(|error| Failure::local(chain(&error)))?;
     let at = rfc3339(now);
-    tracing::warn!(audit = "accept_clock", at, "the clock was accepted");
+    tracing::warn!(audit = "accept_clock", at = at.as_str(), "the clock was accepted");
     let text = format!("The time {at} is accepted. Verifications that were pending are void; limits count from now.\n");
     Ok(Answer::done(text, json!({ "accepted": at })))
 }

@@ -42,7 +42,8 @@ fn told(report: &mut Report, found: &FleetReport) {
     match found.nodes.len() {
         0 => report.fine("nodes", "none is running"),
         running => {
-            report.fine("nodes", format_args!("{}: {}", counted(running as u64, "node"), found.nodes.join(", ")))
+            let names = found.nodes.join(", ");
+            report.fine("nodes", format_args!("{}: {names}", counted(running as u64, "node")));
         }
     }
     clocks(report, found);

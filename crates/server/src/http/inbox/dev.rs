@@ -39,7 +39,7 @@ pub(super) struct ClockState {
 
 fn state(pages: &Pages) -> ClockState {
     let clock = &pages.parts.clock;
-    ClockState { now: rfc3339(clock.now()), offset_seconds: clock.offset().as_secs() }
+    ClockState { now: rfc3339(clock.now()).to_string(), offset_seconds: clock.offset().as_secs() }
 }
 
 /// `GET /dev/clock`.

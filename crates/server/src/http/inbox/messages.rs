@@ -31,7 +31,7 @@ impl From<&InboxMessage> for Shown {
             to: message.to.e164().to_owned(),
             body: message.body.expose().to_owned(),
             code: message.code.expose().to_owned(),
-            sent_at: rfc3339(message.sent_at),
+            sent_at: rfc3339(message.sent_at).to_string(),
             service: message.service.clone(),
             verification: message.verification.to_string(),
             segments: message.segments.count,

@@ -66,7 +66,7 @@ struct Row(Arc<InboxMessage>);
 
 impl Row {
     fn sent_at(&self) -> String {
-        rfc3339(self.0.sent_at)
+        rfc3339(self.0.sent_at).to_string()
     }
 
     fn filter_link(&self) -> String {
@@ -154,7 +154,7 @@ fn whole_page(pages: &Pages, live: Live, status: StatusCode, error: Option<Strin
     let template = PageTemplate {
         live,
         error,
-        now: rfc3339(clock.now()),
+        now: rfc3339(clock.now()).to_string(),
         offset_seconds: clock.offset().as_secs(),
         outcomes: &Outcome::ALL,
         magic: &MAGIC_NUMBERS,

@@ -131,9 +131,9 @@ impl From<SeenDelivery> for ListedDelivery {
             message_id: entry.message_id.map(Into::into),
             price: entry.price.map(Into::into),
             error_code: entry.error_code.map(Into::into),
-            at: rfc3339(entry.place.at),
-            updated_at: rfc3339(entry.updated_at),
-            approved_at: entry.approved_at.map(rfc3339),
+            at: rfc3339(entry.place.at).to_string(),
+            updated_at: rfc3339(entry.updated_at).to_string(),
+            approved_at: entry.approved_at.map(|at| rfc3339(at).to_string()),
         }
     }
 }

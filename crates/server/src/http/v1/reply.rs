@@ -10,17 +10,17 @@ use verifyd_core::store::{LimitStanding, VerificationStanding};
 use verifyd_core::verification::{Delivery, Verification};
 use verifyd_core::verifier::Checked;
 
-use crate::http::format::rfc3339;
+use crate::http::format::{IdText, InstantText, id_text, rfc3339};
 use crate::http::openapi::schema;
 
 /// One send of the code.
 #[derive(Serialize, ToSchema)]
 pub(super) struct DeliveryReply {
     #[schema(schema_with = schema::delivery_id)]
-    id: String,
+    id: IdText,
     /// When it was admitted.
-    #[schema(format = DateTime)]
-    at: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: InstantText,
     /// Who sent it; null while nobody has answered.
     #[schema(required)]
     sender: Option<String>,
@@ -62,7 +62,7 @@ impl From<Price> for PriceReply {
 impl From<Delivery> for DeliveryReply {
     fn from(delivery: Delivery) -> Self {
         Self {
-            id: delivery.id.to_string(),
+            id: id_text(delivery.id),
             at: rfc3339(delivery.at),
             sender: delivery.sender,
             channel: delivery.channel.as_str(),
@@ -83,8 +83,8 @@ struct RateLimitReply {
     /// How many are left.
     remaining: u32,
     /// When all of them are there again.
-    #[schema(format = DateTime)]
-    reset_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    reset_at: InstantText,
     /// The window.
     window_seconds: u64,
 }
@@ -114,9 +114,9 @@ impl From<VerificationStanding> for RateLimitReply {
 })))]
 pub(super) struct VerificationReply {
     #[schema(schema_with = schema::verification_id)]
-    id: String,
+    id: IdText,
     #[schema(schema_with = schema::service_id)]
-    service: String,
+    service: IdText,
     #[schema(schema_with = schema::e164)]
     to: String,
     #[schema(schema_with = schema::status)]
@@ -124,21 +124,21 @@ pub(super) struct VerificationReply {
     #[schema(schema_with = schema::channel_used)]
     channel: &'static str,
     /// When it was started.
-    #[schema(format = DateTime)]
-    created_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: InstantText,
     /// When its life ends; a resend does not extend it.
-    #[schema(format = DateTime)]
-    expires_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: InstantText,
     /// How many guesses are left: the smaller of the verification's and the number's.
     checks_remaining: u32,
     /// How many messages are left.
     sends_remaining: u32,
     /// When every limit of the number allows the next message; null if none will be.
-    #[schema(required, format = DateTime)]
-    next_send_at: Option<String>,
+    #[schema(value_type = Option<String>, required, format = DateTime)]
+    next_send_at: Option<InstantText>,
     /// When the next guess is allowed; null if none will be.
-    #[schema(required, format = DateTime)]
-    next_check_at: Option<String>,
+    #[schema(value_type = Option<String>, required, format = DateTime)]
+    next_check_at: Option<InstantText>,
     /// The messages, oldest first.
     deliveries: Vec<DeliveryReply>,
     /// The messages to this number.
@@ -161,8 +161,8 @@ impl From<Verification> for VerificationReply {
     fn from(verification: Verification) -> Self {
         let standing = verification.standing;
         Self {
-            id: verification.id.to_string(),
-            service: verification.service.to_string(),
+            id: id_text(verification.id),
+            service: id_text(verification.service),
             to: verification.to.e164().to_owned(),
             status: verification.status.as_str(),
             channel: verification.channel.as_str(),
@@ -190,7 +190,7 @@ impl From<Verification> for VerificationReply {
 })))]
 pub(super) struct CheckReply {
     #[schema(schema_with = schema::verification_id)]
-    id: String,
+    id: IdText,
     #[schema(schema_with = schema::e164)]
     to: String,
     #[schema(schema_with = schema::status)]
@@ -200,8 +200,8 @@ pub(super) struct CheckReply {
     /// How many guesses are left: the smaller of the verification's and the number's.
     checks_remaining: u32,
     /// When the next guess is allowed; null if none will be.
-    #[schema(required, format = DateTime)]
-    next_check_at: Option<String>,
+    #[schema(value_type = Option<String>, required, format = DateTime)]
+    next_check_at: Option<InstantText>,
     /// The signed proof (a JWT): only in the reply that approves, and only where proofs are switched on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -211,7 +211,7 @@ pub(super) struct CheckReply {
 impl From<Checked> for CheckReply {
     fn from(checked: Checked) -> Self {
         Self {
-            id: checked.verification.id.to_string(),
+            id: id_text(checked.verification.id),
             to: checked.verification.to.e164().to_owned(),
             status: checked.verification.status.as_str(),
             valid: checked.valid,
@@ -234,8 +234,8 @@ pub(super) struct LimitReply {
     /// How many are left.
     remaining: u32,
     /// When the whole limit is there again.
-    #[schema(format = DateTime)]
-    reset_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    reset_at: InstantText,
     /// The window.
     window_seconds: u64,
     /// Whole seconds until one more is allowed; 0 if it is now.

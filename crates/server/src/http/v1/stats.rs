@@ -11,6 +11,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 use verifyd_core::clock::Timestamp;
 use verifyd_core::history::{Counts, GroupBy, GroupKey, Hour, Period, StatsQuery};
+use verifyd_core::sender::Channel;
 
 use super::deliveries::{channel, country, field, instant, tenant};
 use super::params::optional;
@@ -171,11 +172,11 @@ impl From<(GroupKey, Counts)> for StatsGroup {
     fn from((key, counts): (GroupKey, Counts)) -> Self {
         let cost = counts.cost.iter().filter(|(_, nanos)| **nanos != 0);
         Self {
-            start: key.start.map(rfc3339),
+            start: key.start.map(|start| rfc3339(start).to_string()),
             service: key.service.map(|service| service.to_string()),
             country: key.country.map(|country| country.as_str().to_owned()),
             sender: key.sender.map(Into::into),
-            channel: key.channel.map(|channel| channel.as_str()),
+            channel: key.channel.map(Channel::as_str),
             sent: counts.sent(),
             delivered: counts.delivered,
             undelivered: counts.undelivered,
@@ -259,8 +260,8 @@ pub(super) async fn stats(
     };
     let groups = app.verifier.stats(&query).await?;
     let body = StatsReply {
-        from: rfc3339(from.start()),
-        until: rfc3339(until.start()),
+        from: rfc3339(from.start()).to_string(),
+        until: rfc3339(until.start()).to_string(),
         groups: groups.0.into_iter().map(Into::into).collect(),
     };
     Ok(reply(StatusCode::OK, body))
