@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::keys::PhoneHash;
 use crate::random::{Random, RandomError};
 
@@ -108,7 +109,38 @@ impl VerificationId {
     }
 }
 
+/// How long the hours in ids repeat after: seven years.
+const HOURS: u64 = 1 << 16;
+const HOUR_MS: u64 = 3_600_000;
+
 impl DeliveryId {
+    /// A fresh id for a delivery of about now: 16 bits of the hour, 112 random bits. A history, which keeps deliveries by time,
+    /// finds it without an index.
+    ///
+    /// # Errors
+    /// [`RandomError`] if there is no randomness.
+    pub fn generate_at(at: Timestamp, random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        let [.., high, low] = (at.unix_ms() / HOUR_MS).to_be_bytes();
+        bytes[0] = high;
+        bytes[1] = low;
+        Ok(Self(bytes))
+    }
+
+    /// Between which instants a delivery of this id was admitted, if it was made by [`generate_at`](Self::generate_at) within
+    /// the last seven years: the hour that it names with one on either side, because the store's clock, which says when it was
+    /// admitted, may be another.
+    #[must_use]
+    pub fn admitted_within(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        let [high, low, ..] = self.0;
+        let named = u64::from(u16::from_be_bytes([high, low]));
+        let next_hour = now.unix_ms() / HOUR_MS + 1;
+        let hour = next_hour.saturating_sub((next_hour + HOURS - named) % HOURS);
+        let start = |hour: u64| Timestamp::from_unix_ms(hour.saturating_mul(HOUR_MS));
+        (start(hour.saturating_sub(1)), start(hour + 2))
+    }
+
     /// A fresh random id.
     ///
     /// # Errors
@@ -135,6 +167,22 @@ impl KeyId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_delivery_is_found_by_the_hour_in_its_id() {
+        let random = crate::random::SystemRandom;
+        for now_ms in [1_795_384_675_123, 1_795_384_675_123 + 40_000 * HOUR_MS, 5 * HOUR_MS] {
+            for age_ms in [0, HOUR_MS, 30 * 24 * HOUR_MS] {
+                let at = Timestamp::from_unix_ms(u64::saturating_sub(now_ms, age_ms));
+                let id = DeliveryId::generate_at(at, &random).unwrap();
+                for clock_ms in [now_ms, now_ms - HOUR_MS / 6] {
+                    let (from, until) = id.admitted_within(Timestamp::from_unix_ms(clock_ms));
+                    assert!((from..until).contains(&at), "{at:?} is not in {from:?}..{until:?}");
+                    assert!(until.since(from) <= std::time::Duration::from_secs(3 * 3600));
+                }
+            }
+        }
+    }
 
     #[test]
     fn ids_round_trip_and_reject_everything_else() {

@@ -5,6 +5,7 @@
 //! | port | what it gives | implementations |
 //! |---|---|---|
 //! | [`store::Store`] | the life of a verification and its limits, one atomic step a verb | [`memory`], the embedded store |
+//! | [`history::History`] | what happened, for people to read; decides nothing | [`history::MemoryHistory`], files, Redis |
 //! | [`registry::Registry`] | the server's dynamic data, small and followed by every node | [`registry::MemoryRegistry`], a file |
 //! | [`sender::Sender`] | delivery of one message | Twilio, the inbox, test numbers |
 //! | [`clock::Clock`] | the time | [`clock::SystemClock`], the development clock, fakes |
@@ -13,6 +14,7 @@
 pub mod clock;
 pub mod code;
 pub mod digits;
+pub mod history;
 pub mod id;
 pub mod keys;
 pub mod limits;

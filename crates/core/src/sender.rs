@@ -22,7 +22,7 @@ use crate::message::{MessageText, Segments};
 use crate::phone_number::PhoneNumber;
 
 /// How a code travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum Channel {
     /// A text message.
     #[default]

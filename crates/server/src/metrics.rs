@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use verifyd_core::history::Standing;
 
 /// The content type of the exposition.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -66,6 +67,8 @@ pub struct Metrics {
     repeats: Family<Outcome, Counter>,
     requests: Family<Request, Counter>,
     sends_in_flight: Gauge<i64, AtomicI64>,
+    history_queued: Gauge<i64, AtomicI64>,
+    history_missing: Family<Outcome, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -88,6 +91,8 @@ impl Default for Metrics {
             repeats: Family::default(),
             requests: Family::default(),
             sends_in_flight: Gauge::default(),
+            history_queued: Gauge::default(),
+            history_missing: Family::default(),
         };
         metrics.register();
         metrics
@@ -107,6 +112,12 @@ impl Metrics {
         registry.register("repeats", "Requests whose Idempotency-Key was known, by outcome", self.repeats.clone());
         registry.register("http_requests", "Requests by route and status", self.requests.clone());
         registry.register("sends_in_flight", "Sends whose outcome is not recorded yet", self.sends_in_flight.clone());
+        registry.register(
+            "history_queued",
+            "Events that wait to be written to the history",
+            self.history_queued.clone(),
+        );
+        registry.register("history_missing", "Events that the history lacks, by why", self.history_missing.clone());
     }
 
     /// Counts a start that was admitted: `created` or `resent`.
@@ -152,7 +163,13 @@ impl Metrics {
 
     /// The exposition.
     #[must_use]
-    pub fn render(&self, sends_in_flight: usize) -> String {
+    pub fn render(&self, sends_in_flight: usize, history: Standing) -> String {
+        let Standing { queued, shed, lost } = history;
+        self.history_queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+        for (outcome, total) in [("shed", shed), ("lost", lost)] {
+            let counter = self.history_missing.get_or_create(&Outcome { outcome });
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
         self.sends_in_flight.set(i64::try_from(sends_in_flight).unwrap_or(i64::MAX));
         let mut out = String::new();
         match text::encode(&mut out, &self.registry) {

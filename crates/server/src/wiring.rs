@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock};
+use verifyd_core::history::{DEFAULT_QUEUE, History, Recorder};
 use verifyd_core::keys::KeyRingError;
 use verifyd_core::proof::{ProofError, ProofIssuer};
 use verifyd_core::random::SystemRandom;
@@ -43,6 +44,8 @@ use crate::registry_view::RegistryView;
 
 /// One of 256 shards is swept each time: the whole store about twice a minute.
 const PURGE_EVERY: Duration = Duration::from_millis(100);
+/// What is past its retention is not shown; when it goes is no matter of seconds.
+const PURGE_HISTORY_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,8 @@ pub struct Server {
     pub mock: Option<Mock>,
     /// What lives behind the store, for its end.
     pub backend: Arc<Backend>,
+    /// Who notes what happened, for its end.
+    pub recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
@@ -138,6 +143,18 @@ fn examples_of(config: &Config) -> Examples {
     }
 }
 
+/// Drops what is past its time from a history, for ever.
+async fn sweep(history: Arc<dyn History>, clock: Arc<dyn Clock>) {
+    let mut tick = tokio::time::interval(PURGE_HISTORY_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = history.purge(clock.now()).await {
+            tracing::warn!(%error, "the history is not swept");
+        }
+    }
+}
+
 impl Server {
     /// Puts a server together; nothing listens yet.
     ///
@@ -145,7 +162,7 @@ impl Server {
     /// [`WiringError`] in words for the operator.
     pub async fn assemble(mut config: Config, shutdown: CancellationToken) -> Result<Self, WiringError> {
         let metrics = Arc::new(Metrics::default());
-        let Opened { store, registry, keys, mock, backend } = stores::open(&config).await?;
+        let Opened { store, registry, history, keys, mock, backend } = stores::open(&config).await?;
         let clock: Arc<dyn Clock> = match &mock {
             Some(mock) => Arc::<DevelopmentClock>::clone(&mock.clock),
             None => Arc::new(SystemClock),
@@ -161,6 +178,9 @@ impl Server {
             .map(|(name, service)| (name.to_string(), Arc::new(service)))
             .collect();
         let proofs = config.proofs.take().map(|settings| ProofIssuer::new(settings, &keys)).transpose()?;
+        let noted_at = Arc::clone(&clock);
+        let recorder = Recorder::new(history, Arc::clone(&keys), Arc::new(SystemRandom), noted_at, DEFAULT_QUEUE);
+        let recorder = Arc::new(recorder);
         let verifier = Verifier::new(VerifierParts {
             store: Arc::clone(&store),
             senders,
@@ -168,13 +188,23 @@ impl Server {
             random: Arc::new(SystemRandom),
             keys,
             proofs: proofs.map(Arc::new),
+            history: Some(Arc::clone(&recorder)),
             send_deadline: config.send_deadline,
             expose_codes: config.expose_codes && mock.is_some(),
         });
         let forget_elsewhere = mock.as_ref().map(forget_in_inbox);
-        let app =
-            Arc::new(App { verifier, services, api_keys, registry, metrics, shutdown, forget_elsewhere, examples });
-        Ok(Self { app, mock, backend: Arc::new(backend), store, clock })
+        let app = Arc::new(App {
+            verifier,
+            services,
+            api_keys,
+            registry,
+            metrics,
+            recorder: Arc::clone(&recorder),
+            shutdown,
+            forget_elsewhere,
+            examples,
+        });
+        Ok(Self { app, mock, backend: Arc::new(backend), recorder, store, clock })
     }
 
     /// Starts what runs beside the requests: the sweep of expired records, the watch over the registry.
@@ -194,5 +224,7 @@ impl Server {
         if let Backend::Fleet(member) = &*self.backend {
             tokio::spawn(Arc::clone(member).stay());
         }
+        tokio::spawn(Arc::clone(&self.recorder).run());
+        tokio::spawn(sweep(Arc::clone(self.recorder.history()), Arc::clone(&self.clock)));
     }
 }

@@ -2,11 +2,13 @@
 //! was chosen and what it costs.
 
 mod export;
+pub mod history;
 pub mod journal;
 mod live;
 mod registry;
 mod store;
 
+pub use history::{EmbeddedHistory, HistoryOpenError};
 pub use journal::{CheckpointError, OpenError, Stats};
 pub use live::IndexKey;
 pub use registry::FileRegistry;

@@ -232,6 +232,7 @@ impl VerifierBuilder {
         };
         let flow = flow::Verifier::new(VerifierParts {
             proofs,
+            history: None,
             store: Arc::clone(&store),
             senders: Senders::new(self.senders),
             clock: Arc::clone(&self.clock),

@@ -242,6 +242,8 @@ pub enum SealKind {
     Code,
     /// A kept reply.
     Reply,
+    /// A number in the history.
+    Number,
 }
 
 /// Sealed data that does not open: another key, another place, or damage.

@@ -9,7 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{CodeDigest, KeyRingError, KeyTag, MasterKey, PhoneHash, SealError, SealKind, Sealed, TaggedDigest};
 use crate::code::VerificationCode;
-use crate::id::{ServiceId, VerificationId};
+use crate::id::{DeliveryId, ServiceId, VerificationId};
+use crate::phone_number::PhoneNumber;
 use crate::random::{Random, RandomError};
 use crate::store::{ReplyKey, ReplyRequest, RequestDigest, SealedReply};
 
@@ -23,6 +24,7 @@ struct Entry {
     sealed_code: LessSafeKey,
     proof: Zeroizing<[u8; 32]>,
     reply: LessSafeKey,
+    number: LessSafeKey,
 }
 
 /// All keys of a running verifyd.
@@ -82,6 +84,7 @@ impl Entry {
             sealed_code: seal_key(&key.derive("seal-code"))?,
             proof: Zeroizing::new(key.derive("proof")),
             reply: seal_key(&key.derive("seal-reply"))?,
+            number: seal_key(&key.derive("seal-number"))?,
         })
     }
 
@@ -90,6 +93,7 @@ impl Entry {
             SealKind::Identity => &self.identity,
             SealKind::Code => &self.sealed_code,
             SealKind::Reply => &self.reply,
+            SealKind::Number => &self.number,
         }
     }
 }
@@ -290,6 +294,28 @@ impl KeyRing {
     /// [`SealError::Unreadable`] if the key is gone or the data were made elsewhere or damaged.
     pub fn open_reply(&self, key: &ReplyKey, reply: &SealedReply) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
         self.open_bound(SealKind::Reply, reply.key, key.as_bytes(), &reply.sealed)
+    }
+
+    /// Seals the number of a delivery under the current key, bound to the delivery.
+    ///
+    /// # Errors
+    /// [`SealError::NoRandomness`] if no nonce can be made.
+    pub fn seal_number(
+        &self,
+        delivery: &DeliveryId,
+        number: PhoneNumber,
+        random: &dyn Random,
+    ) -> Result<Sealed, SealError> {
+        self.seal_bound(SealKind::Number, delivery.as_bytes(), number.to_sealed_bytes(), random)
+    }
+
+    /// Opens what [`seal_number`](Self::seal_number) made under the key named `tag`.
+    ///
+    /// # Errors
+    /// [`SealError::Unreadable`] if the key is gone or the data were made elsewhere or damaged.
+    pub fn open_number(&self, tag: KeyTag, delivery: &DeliveryId, sealed: &Sealed) -> Result<PhoneNumber, SealError> {
+        let plain = self.open_bound(SealKind::Number, tag, delivery.as_bytes(), sealed)?;
+        PhoneNumber::from_sealed_bytes(&plain).ok_or(SealError::Unreadable)
     }
 
     fn open_bound(

@@ -31,14 +31,17 @@ pub enum Scope {
     Forget,
     /// Lift the lock after many failures in a row.
     Unlock,
+    /// List what was sent, numbers included, and read statistics.
+    Read,
     /// Read metrics.
     Metrics,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Verify, Self::Forget, Self::Unlock, Self::Metrics];
-    /// What a key gets when its maker names no scopes.
+    pub const ALL: [Self; 5] = [Self::Verify, Self::Forget, Self::Unlock, Self::Read, Self::Metrics];
+    /// What a key gets when its maker names no scopes. Not `read`: whoever proves one number at a time need not be able to list
+    /// everybody's.
     pub const USUAL: [Self; 2] = [Self::Verify, Self::Forget];
 
     /// The word in configuration and on the command line.
@@ -48,6 +51,7 @@ impl Scope {
             Self::Verify => "verify",
             Self::Forget => "forget",
             Self::Unlock => "unlock",
+            Self::Read => "read",
             Self::Metrics => "metrics",
         }
     }
@@ -55,7 +59,7 @@ impl Scope {
 
 /// Text that names no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is verify, forget, unlock or metrics")]
+#[error("a scope is verify, forget, unlock, read or metrics")]
 pub struct ParseScopeError;
 
 impl std::str::FromStr for Scope {

@@ -154,6 +154,7 @@ impl TestVerifier {
             clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>,
             random: Arc::new(SeededRandom::new(options.seed)),
             proofs: Some(test_proofs(&keys)),
+            history: None,
             keys,
             send_deadline: DEFAULT_SEND_DEADLINE,
             expose_codes: options.expose_codes,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | code that calls a [`Verifier`](crate::verifier::Verifier) | [`TestVerifier`]: memory store, [`FakeClock`], [`RecordingSender`] |
 //! | what happens when the store fails | [`FaultyStore`] around any store |
+//! | another [`History`](crate::history::History) | [`history_contract_tests!`](crate::history_contract_tests) |
 //! | another [`Sender`](crate::sender::Sender) | [`sender_contract_tests!`](crate::sender_contract_tests) |
 //! | another [`Registry`](crate::registry::Registry) | [`registry_contract_tests!`](crate::registry_contract_tests) |
 //! | another [`Store`](crate::store::Store) | [`store_contract_tests!`](crate::store_contract_tests) and [`model::run`] |
@@ -22,6 +23,8 @@
 
 mod clock;
 mod fixture;
+mod history;
+pub mod history_contract;
 pub mod model;
 mod random;
 pub mod registry_contract;
@@ -35,6 +38,8 @@ pub use clock::FakeClock;
 pub use fixture::{
     TestVerifier, TestVerifierOptions, test_keys, test_master_key, test_proofs, test_service, test_settings,
 };
+pub use history::FaultyHistory;
+pub use history_contract::HistoryFactory;
 pub use random::SeededRandom;
 pub use registry_contract::{RegistryFactory, RegistryUnderTest};
 pub use scene::{Scene, StoreFactory};

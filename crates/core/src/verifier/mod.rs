@@ -4,6 +4,7 @@
 //! was admitted, because the rest then runs in a task of its own (`to_the_end`); [`Verifier::drain`] waits for all of them.
 
 mod error;
+mod history;
 mod identity;
 mod proof;
 mod read;
@@ -22,6 +23,7 @@ use smallvec::SmallVec;
 use tokio_util::task::TaskTracker;
 
 pub use error::VerifyError;
+pub use history::{Deliveries, SeenDelivery};
 pub use identity::{
     MAX_METADATA_ENTRIES, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES, MAX_NONCE_BYTES, MAX_PURPOSE_BYTES,
 };
@@ -30,6 +32,7 @@ pub use reply::{About, Begun, MAX_REPLY_BYTES, Reply, ReplyClaim, RequestScope};
 
 use crate::clock::Clock;
 use crate::code::VerificationCode;
+use crate::history::Recorder;
 use crate::id::VerificationId;
 use crate::keys::KeyRing;
 use crate::limits::{LimitName, networks_of};
@@ -170,6 +173,8 @@ pub struct VerifierParts {
     pub keys: Arc<KeyRing>,
     /// Who signs proofs; `None` issues none.
     pub proofs: Option<Arc<ProofIssuer>>,
+    /// Who notes what happened, for people to read; `None` keeps no history.
+    pub history: Option<Arc<Recorder>>,
     /// How long a send may take.
     pub send_deadline: Duration,
     /// Whether replies show the code of messages that stayed on this machine. Only ever in development.

@@ -91,6 +91,9 @@ impl Verifier {
             CheckOutcome::Refused { at, refusal } => return Err(VerifyError::Refused { at, refusal }),
         };
         let identity = self.identity_of(&loaded)?;
+        if valid {
+            self.tell_approved(&loaded, &identity.to);
+        }
         let verification = self.view(&loaded, identity, None);
         let proof = if valid { self.prove(service, &verification, loaded.record.status)? } else { None };
         Ok(Checked { verification, valid, proof })
@@ -183,7 +186,9 @@ impl Verifier {
     pub async fn forget(&self, service: &Service, all_services: bool, to: &str) -> Result<Forgotten, VerifyError> {
         let number = PhoneNumber::parse(to, service.settings().default_region)?;
         let scope = (!all_services).then(|| service.id());
-        let outcome = self.parts.store.forget(scope, self.phone_hash(&number), self.parts.clock.now()).await?;
+        let phone = self.phone_hash(&number);
+        let outcome = self.parts.store.forget(scope, phone, self.parts.clock.now()).await?;
+        self.forget_history(scope, phone).await?;
         Ok(Forgotten { number, verifications: outcome.verifications })
     }
 

@@ -133,7 +133,9 @@ impl Verifier {
                 Some(error).filter(|error| error.kind != SendErrorKind::Unknown)
             }
         };
-        let loaded = self.settled(admitted, settle).await;
+        let delivery = settle.delivery;
+        let (loaded, kept) = self.settled(admitted, settle).await;
+        self.tell_sent(&loaded, delivery, fresh.identity.to, kept);
         match failure {
             Some(error) => Err(refusal_of(error, route.sender.name())),
             None => Ok(self.view(&loaded, fresh.identity, Some((&fresh.code, route)))),
@@ -141,15 +143,16 @@ impl Verifier {
     }
 
     /// Records an outcome. A store that fails here changes nothing about what was sent, so the reply is made from what is known.
-    async fn settled(&self, admitted: Box<Admitted>, settle: Box<SettleRequest>) -> Box<Loaded> {
+    /// The second value is false if the store does not know the delivery any more.
+    async fn settled(&self, admitted: Box<Admitted>, settle: Box<SettleRequest>) -> (Box<Loaded>, bool) {
         match self.parts.store.settle((*settle).clone(), self.parts.clock.now()).await {
-            Ok(Settlement::Settled(loaded)) => loaded,
-            Ok(Settlement::Ignored) => patched(admitted, &settle),
+            Ok(Settlement::Settled(loaded)) => (loaded, true),
+            Ok(Settlement::Ignored) => (patched(admitted, &settle), false),
             Err(error) => {
                 tracing::error!(verification = %settle.id, delivery = %settle.delivery, %error, "the outcome of a send is not recorded yet");
                 let loaded = patched(admitted, &settle);
                 self.settle_later(settle);
-                loaded
+                (loaded, true)
             }
         }
     }

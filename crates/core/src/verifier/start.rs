@@ -40,13 +40,16 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; its variants say what was spent.
     pub async fn start(&self, service: Arc<Service>, request: StartRequest) -> Result<Started, VerifyError> {
-        let number = number_for(&service, &request.to, request.region.as_deref())?;
+        let (tenant, channel) = (service.id(), request.channel);
+        let number = number_for(&service, &request.to, request.region.as_deref())
+            .inspect_err(|error| self.tell_refused(tenant, None, channel, error))?;
         validate(&service, &request)?;
         self.run(move |this| async move {
             let prepared = this.prepared(&service, number, request)?;
             this.admit_and_send(&service, prepared).await
         })
         .await
+        .inspect_err(|error| self.tell_refused(tenant, Some(&number), channel, error))
     }
 
     /// Sends the code of a pending verification again.
@@ -59,12 +62,13 @@ impl Verifier {
         id: VerificationId,
         request: ResendRequest,
     ) -> Result<Started, VerifyError> {
+        let (tenant, channel) = (service.id(), request.channel);
         self.run(move |this| async move {
             let admission = Admission {
                 service: service.id(),
                 target: SendTarget::Resend { id },
                 purpose: None,
-                delivery: DeliveryId::generate(this.parts.random.as_ref())?,
+                delivery: DeliveryId::generate_at(this.parts.clock.now(), this.parts.random.as_ref())?,
                 channel: request.channel,
                 rules: service.rules().clone(),
                 quotas: this.address_charges(&service, request.client_ip),
@@ -74,6 +78,7 @@ impl Verifier {
             this.admit_and_send(&service, prepared).await
         })
         .await
+        .inspect_err(|error| self.tell_refused(tenant, None, channel, error))
     }
 
     /// Runs `work` to its end, whether or not the caller waits for it.
@@ -119,7 +124,7 @@ impl Verifier {
             service: service.id(),
             target: SendTarget::Start { phone, new: Box::new(new), chosen_code },
             purpose: identity.purpose.as_deref().map(|purpose| self.purpose_digest(purpose)),
-            delivery: DeliveryId::generate(&random)?,
+            delivery: DeliveryId::generate_at(now, &random)?,
             channel: request.channel,
             rules: service.rules().clone(),
             quotas: self.address_charges(service, request.client_ip),
@@ -238,6 +243,13 @@ pub(super) struct Fresh {
 
 /// Reads and judges a number for a service.
 pub(super) fn number_for(service: &Service, to: &str, region: Option<&str>) -> Result<PhoneNumber, VerifyError> {
+    let number = read_number(service, to, region)?;
+    service.settings().numbers.check(&number)?;
+    Ok(number)
+}
+
+/// Reads a number in `region`, else in the service's.
+pub(super) fn read_number(service: &Service, to: &str, region: Option<&str>) -> Result<PhoneNumber, VerifyError> {
     let region = match region {
         Some(text) => Some(
             text.parse::<Region>()
@@ -245,9 +257,7 @@ pub(super) fn number_for(service: &Service, to: &str, region: Option<&str>) -> R
         ),
         None => service.settings().default_region,
     };
-    let number = PhoneNumber::parse(to, region)?;
-    service.settings().numbers.check(&number)?;
-    Ok(number)
+    Ok(PhoneNumber::parse(to, region)?)
 }
 
 /// Everything about a request that can be wrong by itself.

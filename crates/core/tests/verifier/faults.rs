@@ -175,6 +175,7 @@ pub(super) fn parts(store: &Arc<MemoryStore>, senders: Vec<Arc<dyn Sender>>, ran
         random,
         keys: test_keys(&["test"]),
         proofs: None,
+        history: None,
         send_deadline: Duration::from_secs(15),
         expose_codes: false,
     }

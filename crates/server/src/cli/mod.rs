@@ -120,6 +120,10 @@ enum Command {
     Forget(client::ForgetArgs),
     /// Let a number be checked again after a hundred wrong guesses in a row.
     Unlock(client::UnlockArgs),
+    /// List what was sent, newest first.
+    Deliveries(client::DeliveriesArgs),
+    /// Count what was sent, what was approved, and what it cost.
+    Stats(client::StatsArgs),
     /// Say what phone numbers are.
     Parse(parse::ParseArgs),
     /// API keys of the data directory, or of the fleet.
@@ -225,6 +229,8 @@ pub fn main() -> ExitCode {
         Command::Preview(args) => client::run(&args),
         Command::Forget(args) => client::run(&args),
         Command::Unlock(args) => client::run(&args),
+        Command::Deliveries(args) => client::run(&args),
+        Command::Stats(args) => client::run(&args),
         Command::Parse(args) => parse::command(&args),
         Command::Keys { command, flags } => keys::run(command, flags),
         Command::Config { command, flags } => configuration(&command, flags),

@@ -21,6 +21,8 @@ use crate::wiring::Server;
 
 /// How much longer than a send's own deadline its record is waited for at the end.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
+/// How long the history may take over what is still to be written at the end.
+const HISTORY_DRAIN: Duration = Duration::from_secs(5);
 
 /// `verifyd serve`
 pub(super) fn serve(flags: Flags) -> ExitCode {
@@ -142,9 +144,16 @@ async fn serve_until_stopped(
     let summary = listener::serve(listener, frame.tls, router, frame.limits, shutdown).await;
     // What was admitted runs to its recorded end, whether or not its client was cut off.
     let drained = tokio::time::timeout(frame.send_deadline + DRAIN_GRACE, server.app.verifier.drain()).await;
+    let history = server.recorder.drain(HISTORY_DRAIN).await;
     server.backend.close().await;
     let sends_left = if drained.is_err() { server.app.verifier.in_flight() } else { 0 };
-    tracing::info!(drained = summary.drained, cut_off = summary.cut_off, sends_left, "stopped");
+    tracing::info!(
+        drained = summary.drained,
+        cut_off = summary.cut_off,
+        sends_left,
+        history_left = history.queued,
+        "stopped"
+    );
     ExitCode::SUCCESS
 }
 

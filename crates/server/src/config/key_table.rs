@@ -87,6 +87,24 @@ pub static KEYS: &[Key] = &[
         "\"1h\"",
         "How long a verification stays readable after its life, 0s to 30d.",
     ),
+    given(
+        "history.retention",
+        Duration,
+        "\"30d\"",
+        "How long deliveries stay listed, 1h to 400d; see [privacy](privacy.md).",
+    ),
+    given(
+        "history.counts_retention",
+        Duration,
+        "\"400d\"",
+        "How long the counts of an hour are kept, 1d to 1200d; they name nobody.",
+    ),
+    given(
+        "history.max_entries",
+        Number,
+        "1000000",
+        "The most deliveries kept; beyond it the oldest go first. About 200 bytes each on disk.",
+    ),
     unset("redis.password", Secret, "Password for Redis, if `store.url` has none; the user stands in the URL."),
     given("redis.prefix", Text, "\"verifyd\"", "What every key in Redis begins with: 1 to 40 of `a-z 0-9 _ -`."),
     given("redis.timeout", Duration, "\"250ms\"", "Longest wait for an answer of Redis, 10ms to 10s."),
@@ -298,7 +316,7 @@ pub static KEYS: &[Key] = &[
     unset(
         "api_keys[].scopes",
         List,
-        "What it may do: `verify`, `forget`, `unlock`, `metrics`; the first two without it.",
+        "What it may do: `verify`, `forget`, `unlock`, `read`, `metrics`; the first two without it.",
     ),
     unset(
         "test_numbers[].number",

@@ -15,6 +15,7 @@ mod effective;
 mod environment;
 mod file;
 mod findings;
+mod history;
 mod key_table;
 mod limits;
 mod log;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use url::Url;
+use verifyd_core::history::HistoryOptions;
 use verifyd_core::proof::ProofSettings;
 use verifyd_core::service::{Service, ServiceName};
 
@@ -131,6 +133,8 @@ pub struct Config {
     pub expose_codes: bool,
     /// Longest time for one send.
     pub send_deadline: Duration,
+    /// How much of deliveries is kept, and for how long.
+    pub history: HistoryOptions,
     /// What proofs say; `None` issues none.
     pub proofs: Option<ProofSettings>,
     /// Numbers that always get the same code.
@@ -218,6 +222,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
     let redis = redis::read(reader, store.as_ref());
     let keys = master_keys::read(reader, store.as_ref());
     let services = service::read_all(reader);
+    let history = history::read(reader);
     let proofs = proofs::read(reader, network.as_ref());
     let listen = network.as_ref().map(|network| network.listen);
     let access = api_keys::read(reader, profile, listen);
@@ -244,6 +249,7 @@ fn read(reader: &mut Reader<'_>, profile: Profile, sources: &Sources, effective:
         sending: sending.sending,
         expose_codes: sending.expose_codes,
         send_deadline: sending.deadline,
+        history: history?,
         proofs: proofs?,
         test_numbers: test_numbers?,
         effective,

@@ -56,6 +56,7 @@ needs! {
     Verifying: Verify, "Start, read, check, cancel, preview.";
     Forgetting: Forget, "Forget a number.";
     Unlocking: Unlock, "Lift a number's lock.";
+    Reading: Read, "Read what was sent and how much.";
     Metering: Metrics, "Read the metrics.";
 }
 

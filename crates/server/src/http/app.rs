@@ -12,6 +12,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use verifyd_core::history::Recorder;
 use verifyd_core::id::{ServiceId, VerificationId};
 use verifyd_core::phone_number::PhoneNumber;
 use verifyd_core::service::Service;
@@ -45,6 +46,8 @@ pub struct App {
     pub registry: Arc<RegistryView>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Who notes what happened; its standing is among the counters.
+    pub recorder: Arc<Recorder>,
     /// Canceled when the server begins to drain.
     pub shutdown: CancellationToken,
     /// Forgets a number where it lies outside the store: in the inbox of mock mode.
@@ -156,7 +159,7 @@ async fn readyz(State(app): Shared) -> Response {
     responses((status = 200, description = "Counters.", body = String, content_type = "application/openmetrics-text"), MetricsProblems),
 )]
 async fn metrics(State(app): Shared, _caller: Allowed<Metering>) -> Result<Response, Problem> {
-    let text = app.metrics.render(app.verifier.in_flight());
+    let text = app.metrics.render(app.verifier.in_flight(), app.recorder.standing());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
 
@@ -230,7 +233,7 @@ pub fn router(app: &Arc<App>, pages: Option<MockPages>) -> Router {
 /// `/metrics` alone, for a listener of its own that needs no key.
 pub fn metrics_router(app: Arc<App>) -> Router {
     let render = |State(app): Shared| async move {
-        ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(app.verifier.in_flight()))
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.render(app.verifier.in_flight(), app.recorder.standing()))
     };
     Router::new().route("/metrics", get(render)).fallback(no_route).with_state(app)
 }

@@ -126,6 +126,13 @@ fn two_digits(value: u64) -> [u8; 2] {
     [digit(value / 10), digit(value)]
 }
 
+/// An instant as RFC 3339 writes it, with any offset; one before 1970 is 1970, and `None` is what is no instant.
+pub(crate) fn parse_instant(text: &str) -> Option<Timestamp> {
+    // In a query a plus sign stands for a space, and everybody forgets to write %2B.
+    let at: jiff::Timestamp = text.replace(' ', "+").parse().ok()?;
+    Some(Timestamp::from_unix_ms(u64::try_from(at.as_millisecond()).unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +140,17 @@ mod tests {
 
     fn text(ms: u64) -> String {
         rfc3339(Timestamp::from_unix_ms(ms)).as_str().to_owned()
+    }
+
+    #[test]
+    fn instants_are_read_with_any_offset() {
+        let read = |text| parse_instant(text).map(Timestamp::unix_ms);
+        assert_eq!(read("2023-11-14T22:13:20.123Z"), Some(1_700_000_000_123));
+        assert_eq!(read("2023-11-15T00:13:20.123 02:00"), Some(1_700_000_000_123));
+        assert_eq!(read("0001-01-01T00:00:00Z"), Some(0));
+        for bad in ["", "now", "2023-11-14", "2023-11-14T22:13:20"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use verifyd_core::random::{Random as _, SystemRandom};
 use verifyd_core::registry::Registry;
 use verifyd_store_redis::fleet::{AdvanceError, Fleet, JOIN_EVERY, JoinError};
 use verifyd_store_redis::link::Severity;
-use verifyd_store_redis::{Link, RedisOptions, RedisRegistry, RedisStore};
+use verifyd_store_redis::{Link, RedisHistory, RedisOptions, RedisRegistry, RedisStore};
 
 use super::stores::{Backend, Opened, development_clock, master_keys, mock};
 use super::{WiringError, part};
@@ -158,8 +158,9 @@ pub(super) async fn open(config: &Config, settings: LinkSettings) -> Result<Open
     let mover = FleetMover { fleet: Arc::clone(&fleet), clock: clock.clone() };
     let mock = mock(config, Arc::clone(&clock.clock), Arc::new(mover));
     let member = Member { fleet, node, keys: Arc::clone(&keys), clock: is_mock.then_some(clock) };
-    let registry = Arc::new(RedisRegistry::new(link));
-    Ok(Opened { store, registry, keys, mock, backend: Backend::Fleet(Arc::new(member)) })
+    let registry = Arc::new(RedisRegistry::new(Arc::clone(&link)));
+    let history = Arc::new(RedisHistory::new(link, config.history));
+    Ok(Opened { store, registry, history, keys, mock, backend: Backend::Fleet(Arc::new(member)) })
 }
 
 /// The registry in Redis.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use verifyd_core::clock::{Clock, DevelopmentClock, SystemClock, Timestamp};
+use verifyd_core::history::{History, MemoryHistory};
 use verifyd_core::keys::{KeyRing, MasterKey};
 use verifyd_core::memory::MemoryStore;
 use verifyd_core::random::SystemRandom;
 use verifyd_core::registry::{MemoryRegistry, Registry};
 use verifyd_core::store::Store;
 use verifyd_senders::inbox::Inbox;
-use verifyd_store_embedded::{EmbeddedStore, FileRegistry};
+use verifyd_store_embedded::{EmbeddedHistory, EmbeddedStore, FileRegistry};
 
 use super::fleet::{self, Member};
 use super::{WiringError, part};
@@ -63,6 +64,7 @@ impl Backend {
 pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
     pub(super) registry: Arc<dyn Registry>,
+    pub(super) history: Arc<dyn History>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) mock: Option<Mock>,
     pub(super) backend: Backend,
@@ -77,6 +79,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, WiringError> {
             Ok(Opened {
                 store: Arc::new(MemoryStore::new(config.store.options)),
                 registry: Arc::new(MemoryRegistry::default()),
+                history: Arc::new(MemoryHistory::new(config.history)),
                 keys: Arc::new(KeyRing::new(&master_keys(&config.keys)?, None)?),
                 mock: mock(config, clock, Arc::new(mover)),
                 backend: Backend::Memory,
@@ -97,6 +100,7 @@ async fn open_embedded(config: &Config) -> Result<Opened, WiringError> {
     Ok(Opened {
         store: Arc::<EmbeddedStore>::clone(&store),
         registry: Arc::new(FileRegistry::new(&config.data_dir)),
+        history: Arc::new(EmbeddedHistory::open(&config.data_dir, config.history).map_err(part)?),
         keys,
         mock: mock(config, clock, Arc::new(mover)),
         backend: Backend::Embedded(store),

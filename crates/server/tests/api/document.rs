@@ -106,7 +106,7 @@ async fn every_path_has_the_methods_that_are_listed_and_no_others() {
 
 #[tokio::test]
 async fn the_scope_that_is_listed_is_the_scope_that_is_needed() {
-    const SCOPES: [&str; 4] = ["verify", "forget", "unlock", "metrics"];
+    const SCOPES: [&str; 5] = ["verify", "forget", "unlock", "read", "metrics"];
     let key = |scope| {
         format!("[[api_keys]]\nname = \"{scope}\"\nkey = \"key-with-the-scope-{scope}\"\nscopes = [\"{scope}\"]\n")
     };

@@ -9,6 +9,7 @@ mod bad_input;
 mod development;
 mod document;
 mod errors;
+mod history;
 mod idempotency;
 mod life;
 mod limits;

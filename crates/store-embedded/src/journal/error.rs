@@ -142,7 +142,7 @@ impl CheckpointError {
 }
 
 /// The operating system's error inside a log library's.
-pub(super) fn wal_io(error: WalError) -> io::Error {
+pub(crate) fn wal_io(error: WalError) -> io::Error {
     match error {
         WalError::Io { source, .. } => source,
         other => io::Error::other(other),

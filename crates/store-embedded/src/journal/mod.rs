@@ -39,6 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
+pub(crate) use error::wal_io;
 pub use error::{CheckpointError, CommitError, OpenError, Rejected};
 pub use frame::{Change, Records};
 pub use recovery::Recovery;

@@ -1,10 +1,11 @@
 //! Commands that talk to a running server over its API: `start`, `check`, `show`, `resend`, `cancel`, `limits`, `preview`,
-//! `forget`, `unlock`.
+//! `forget`, `unlock`, `deliveries`, `stats`.
 //!
 //! They decide nothing: what the server answers is shown, and becomes the exit code. Keys and codes come from files, the
 //! environment, standard input or a prompt, never from the command line. Numbers are shown as the server gives them back to the
 //! person who typed them; nothing is logged.
 
+mod history;
 pub(super) mod key;
 mod numbers;
 mod problem;
@@ -18,6 +19,7 @@ use super::exit::{Answer, Exit, Failure, INTERRUPTED, Outcome, finish};
 use super::progress::Progress;
 use super::prompt::PromptError;
 use super::style::{self, CARE};
+pub(super) use history::{DeliveriesArgs, StatsArgs};
 pub(super) use numbers::{ForgetArgs, LimitsArgs, PreviewArgs, UnlockArgs};
 use server::{Call, Server, ServerFlags};
 pub(super) use verification::{CancelArgs, CheckArgs, ResendArgs, ShowArgs, StartArgs};

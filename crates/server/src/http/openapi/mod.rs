@@ -28,9 +28,10 @@ use super::{app, v1};
 pub(crate) use problems::{ACCEPTED_BODY, KEYED, NUMBER, OWN_CODE, STORED, problems, responses};
 
 /// The tags, in the order of the page, each with its sentence.
-const TAGS: [(&str, &str); 4] = [
+const TAGS: [(&str, &str); 5] = [
     ("Verifications", "Start a verification, check guesses, send again, cancel."),
     ("Limits", "What would happen and how much is left. Nothing is spent."),
+    ("History", "What was sent, what came of it, and how much of it there was."),
     ("Numbers", "What an operator does with a number."),
     ("Service", "Is it alive, what does it count, what can it do."),
 ];

@@ -65,6 +65,46 @@ fn id(description: &str, prefix: &str) -> ObjectBuilder {
     text(description).pattern(Some(format!("^{prefix}[0-9a-f]{{32}}$")))
 }
 
+/// The most entries of a page.
+pub(crate) const MAX_PAGE: usize = 100;
+
+/// An instant of a query.
+pub(crate) fn query_instant() -> ObjectBuilder {
+    instant("RFC 3339, such as `2026-11-22T17:44:35Z`.").examples(["2026-11-22T17:44:35Z"])
+}
+
+/// Where a page goes on.
+pub(crate) fn cursor() -> ObjectBuilder {
+    text("Means nothing to anybody else.").pattern(Some("^[0-9a-f]{48}$"))
+}
+
+/// How many a page has.
+pub(crate) fn page_limit() -> ObjectBuilder {
+    count("How many.").minimum(Some(1)).maximum(Some(MAX_PAGE))
+}
+
+/// Yes or no.
+pub(crate) fn flag() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Boolean)
+}
+
+/// The name of a sender.
+pub(crate) fn sender() -> ObjectBuilder {
+    text("The name of a sender.").examples(["twilio"])
+}
+
+/// A span of time.
+pub(crate) fn period() -> ObjectBuilder {
+    word("A span of time.", ["hour", "day"])
+}
+
+/// What counts are told apart by.
+pub(crate) fn groups() -> ObjectBuilder {
+    text("Of `service`, `country`, `sender` and `channel` any, with commas between.")
+        .pattern(Some("^(service|country|sender|channel)(,(service|country|sender|channel)){0,3}$"))
+        .examples(["country,sender"])
+}
+
 /// The number that a request is about.
 pub(crate) fn number() -> ObjectBuilder {
     let description = "The number: international, or national with `region` or the service's default region. Digits of six scripts, \

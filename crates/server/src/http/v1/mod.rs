@@ -1,6 +1,7 @@
 //! Version 1 of the API: JSON in, JSON out, problem documents for everything else. One file an endpoint group.
 
 mod body;
+mod deliveries;
 mod idempotency;
 mod limits;
 mod params;
@@ -9,6 +10,7 @@ mod phones;
 mod preview;
 mod problems;
 mod reply;
+mod stats;
 mod verifications;
 
 use std::sync::Arc;
@@ -40,6 +42,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(once!(verifications::cancel))
         .routes(once!(preview::preview))
         .routes(routes!(limits::limits))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::load))
+        .routes(routes!(stats::stats))
         .routes(routes!(phones::forget))
         .routes(once!(phones::unlock))
 }

@@ -10,6 +10,8 @@ use crate::http::openapi::schema;
 pub(super) struct IdempotencyKey;
 /// The `{id}` of a path.
 pub(super) struct IdInPath;
+/// The `{id}` of a path that names a delivery.
+pub(super) struct DeliveryInPath;
 /// The `{to}` of a path.
 pub(super) struct NumberInPath;
 
@@ -37,6 +39,12 @@ impl IntoParams for IdempotencyKey {
 impl IntoParams for IdInPath {
     fn into_params(_parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![required("id", ParameterIn::Path, "The id of the verification.", schema::verification_id())]
+    }
+}
+
+impl IntoParams for DeliveryInPath {
+    fn into_params(_parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![required("id", ParameterIn::Path, "The id of the delivery.", schema::delivery_id())]
     }
 }
 

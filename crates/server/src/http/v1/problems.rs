@@ -1,8 +1,8 @@
 //! The error codes that each operation can answer with, next to those of every operation with a key.
 
 use crate::http::error_code::ErrorCode::{
-    AlreadyApproved, Canceled, Expired, IdempotencyConflict, InvalidRequest, MaxChecksReached, MaxSendsReached,
-    RateLimited, SenderUnavailable, Undeliverable,
+    AlreadyApproved, Canceled, Expired, IdempotencyConflict, InvalidPhoneNumber, InvalidRequest, MaxChecksReached,
+    MaxSendsReached, RateLimited, SenderUnavailable, Undeliverable,
 };
 use crate::http::openapi::{ACCEPTED_BODY, KEYED, NUMBER, OWN_CODE, STORED, problems};
 
@@ -30,6 +30,9 @@ problems! {
     ];
     PreviewProblems: [KEYED, ACCEPTED_BODY, STORED, NUMBER, OWN_CODE, &[IdempotencyConflict]];
     LimitsProblems: [KEYED, STORED, NUMBER, &[InvalidRequest]];
+    DeliveriesProblems: [KEYED, STORED, &[InvalidRequest, InvalidPhoneNumber]];
+    DeliveryProblems: [KEYED, STORED, &[InvalidRequest]];
+    StatsProblems: [KEYED, STORED, &[InvalidRequest]];
     ForgetProblems: [KEYED, ACCEPTED_BODY, STORED, NUMBER];
     UnlockProblems: [KEYED, ACCEPTED_BODY, STORED, NUMBER, &[IdempotencyConflict]];
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use verifyd_core::clock::Timestamp;
+use verifyd_core::sender::Price;
 use verifyd_core::store::{LimitStanding, VerificationStanding};
 use verifyd_core::verification::{Delivery, Verification};
 use verifyd_core::verifier::Checked;
@@ -43,13 +44,19 @@ pub(super) struct DeliveryReply {
 
 /// A price, as the provider tells it.
 #[derive(Serialize, ToSchema)]
-struct PriceReply {
+pub(super) struct PriceReply {
     /// A decimal number.
     amount: String,
     /// ISO 4217.
     currency: String,
     /// Whether the provider may still change it.
     estimated: bool,
+}
+
+impl From<Price> for PriceReply {
+    fn from(Price { amount, currency, estimated }: Price) -> Self {
+        Self { amount, currency, estimated }
+    }
 }
 
 impl From<Delivery> for DeliveryReply {
@@ -62,11 +69,7 @@ impl From<Delivery> for DeliveryReply {
             status: delivery.status.as_str(),
             segments: (delivery.segments > 0).then_some(delivery.segments),
             message_id: delivery.message_id,
-            price: delivery.price.map(|price| PriceReply {
-                amount: price.amount,
-                currency: price.currency,
-                estimated: price.estimated,
-            }),
+            price: delivery.price.map(Into::into),
             error_code: delivery.error_code,
         }
     }
