@@ -14,12 +14,15 @@ use verifyd_core::testing::HistoryFactory;
 use verifyd_core::testing::history_contract::{Book, at, service};
 use verifyd_store_embedded::EmbeddedHistory;
 
+/// A history, its directory and how it was opened.
+type Kept = (Arc<EmbeddedHistory>, TempDir, HistoryOptions);
+
 /// Remembers each history's directory by the history's address, so that it can be opened again.
 #[derive(Default)]
 struct Embedded {
     /// Whether a history is closed before it is opened again; a process that is killed does not.
     closes: bool,
-    kept: Mutex<HashMap<usize, (Arc<EmbeddedHistory>, TempDir, HistoryOptions)>>,
+    kept: Mutex<HashMap<usize, Kept>>,
 }
 
 impl Embedded {

@@ -21,12 +21,12 @@ struct Fleet {
     url: String,
     made: AtomicU64,
     kept: Mutex<HashMap<usize, (String, HistoryOptions)>>,
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 impl Fleet {
     fn at(url: String, server: Option<Server>) -> Self {
-        Self { url, made: AtomicU64::new(0), kept: Mutex::default(), _server: server }
+        Self { url, made: AtomicU64::new(0), kept: Mutex::default(), server }
     }
 
     async fn open(&self, prefix: String, options: HistoryOptions) -> Arc<dyn History> {
@@ -105,7 +105,7 @@ async fn every_key_has_an_end() {
     let counts = [(Book::key(service(1), "US", at(0)), Counts { attempts: 1, ..Counts::default() })].into();
     let batch = Batch { id: Some([7; 16]), counts, ..Batch::default() };
     book.history.append(&batch, at(0)).await.unwrap();
-    let server = fleet._server.as_ref().unwrap();
+    let server = fleet.server.as_ref().unwrap();
     let Value::Array(keys) = server.run("KEYS *:{h*") else { unreachable!("a list") };
     assert_eq!(keys.len(), 6, "{keys:?}");
     for key in keys {
