@@ -2,7 +2,7 @@
 //!
 //! Whoever owns a kind of entries is a [`Follower`]: it turns a snapshot into a table of its own types once a change, not once a
 //! request. A write through the view is in every follower before it returns, so that a request sees what the one before it did;
-//! other nodes see it within [`REFRESH`] and the time of one read. While the registry cannot be read what was known stays.
+//! other nodes see it within `REFRESH` and the time of one read. While the registry cannot be read what was known stays.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
