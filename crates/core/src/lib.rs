@@ -4,9 +4,9 @@
 //!
 //! | port | what it gives | implementations |
 //! |---|---|---|
-//! | [`store::Store`] | the life of a verification and its limits, one atomic step a verb | [`memory`], the embedded store |
+//! | [`store::Store`] | the life of a verification and its limits, one atomic step a verb | [`memory`], the embedded store, the Redis store |
 //! | [`history::History`] | what happened, for people to read; decides nothing | [`history::MemoryHistory`], files, Redis |
-//! | [`registry::Registry`] | the server's dynamic data, small and followed by every node | [`registry::MemoryRegistry`], a file |
+//! | [`registry::Registry`] | the server's dynamic data, small and followed by every node | [`registry::MemoryRegistry`], a file, Redis |
 //! | [`sender::Sender`] | delivery of one message | Twilio, the inbox, test numbers |
 //! | [`clock::Clock`] | the time | [`clock::SystemClock`], the development clock, fakes |
 //! | [`random::Random`] | unpredictable bytes | [`random::SystemRandom`], fakes |
